@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "codec/oci-spec.h"
+#include "codec/settings.h"
+
+/* Pure rules over the parsed spec. Return 0 or -EPERM/-EINVAL/-ENOTSUP with the text that the user sees. */
+
+/*
+ * policy_namespaces() - E26-E32: pid, ipc, uts, network must be present in the spec (not shared with the host).
+ * Text M1 for any of pid/ipc/uts/mount (all missing ones in one list), M2 when only network is missing:
+ *   error in the container spec: invalid or unsupported container spec: sysbox containers can't share namespaces [pid ipc] with the host (because they use the linux user-namespace for isolation)
+ *   error in the container spec: invalid or unsupported container spec: sysbox containers can't share a network namespace with the host (because they use the linux user-namespace for isolation)
+ * (a path that *is* the host's namespace is found out by the runtime with the inode; it uses policy_namespaces_host() for the same text).
+ */
+int policy_namespaces(const struct oci_spec *s, struct err *e);
+int policy_namespaces_host(const bool host[OCI_NS_COUNT], struct err *e);
+
+/*
+ * policy_sysctl() - only namespaced ones, and only if the container has that namespace of its own or joins a container's:
+ * kernel.{domainname,hostname (refused: use hostname), msgmax,msgmnb,msgmni,sem,shmall,shmmax,shmmni,shm_rmid_forced}, fs.mqueue.*, net.*, user.* ; key in either "a.b" or "a/b" form.
+ * Anything else: refused by name with the cure.
+ */
+int policy_sysctl(const struct oci_spec *s, struct err *e);
+
+/* policy_device_listed() - is the host device node @path in settings (allowedDevices)? */
+bool policy_device_listed(const struct settings *st, const char *path);
+
+/*
+ * policy_is_privileged() - the engine's --privileged: linux.resources.devices allows everything (type a, any:any, rwm). Then
+ * host devices in linux.devices are dropped (E21) instead of refused.
+ */
+bool policy_is_privileged(const struct oci_spec *s);
+
+/* policy_container_can_mount() - CAP_SYS_ADMIN in the bounding set. */
+bool policy_container_can_mount(const struct oci_spec *s);
+
+#endif
