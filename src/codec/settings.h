@@ -26,6 +26,7 @@ struct settings_share {
 	const char *path; /* absolute, lexically clean; "$HOME" and the like are expanded by the loader's caller */
 	bool read_only;
 	enum settings_mapping mapping;
+	const char *rule; /* where it is written: "caisson.shares[2]"; never NULL after settings_parse() */
 };
 
 struct settings_device {
@@ -54,6 +55,10 @@ struct settings {
  * case-insensitively as Docker Desktop's do; two keys that differ only in case are refused. Refused with one line
  * (file, JSON path, reason, cure): not JSON, duplicate keys, wrong types, relative or unclean paths, "/" as a share,
  * unknown mapping, unknown command list type, pool outside 65536..2^31. Pure.
+ * Also refused: a configurationFileVersion other than 2, unknown keys below "caisson" (a mistyped restriction must not
+ * vanish silently), one path twice in caisson.shares, shares in /proc, /sys and /dev, lists of over 4096 entries.
+ * $HOME, $TMP and $TEMP are expanded here, to /home, /tmp and /tmp. @file must outlive @ret.
+ * Return: 0, -EINVAL, -EFBIG (over SETTINGS_MAX), -ENOMEM; *@ret is untouched then.
  */
 int settings_parse(const char *file, const char *buf, size_t len, struct settings *ret, struct err *e);
 void settings_done(struct settings *s);

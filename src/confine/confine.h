@@ -27,24 +27,30 @@ struct seccomp_program {
 
 /*
  * seccomp_compile() - turn linux.seccomp into a program with libseccomp, or take it from the cache.
- * @cache_dirfd: directory for compiled programs (root only, 0700), or -EBADF. An entry holds the whole key text
- *   (canonical JSON of the "seccomp" object + libseccomp version + kernel architecture) beside the program and is used only if that text is equal byte
- *   for byte; written by rename; a corrupt or foreign entry is ignored and replaced. At most 64 entries are kept.
- *   Entries not owned by root or writable by others are ignored.
+ * @cache_dirfd: directory for compiled programs (root only, 0700), or -EBADF. An entry holds the whole key (an injective
+ *   encoding of every field that the program depends on + Caisson's and libseccomp's version + architecture) beside the
+ *   program and is used only if that key is equal byte for byte; written by rename; a corrupt or foreign entry is
+ *   ignored and replaced. At most 64 entries are kept. Entries or directories not owned by root or writable by others
+ *   are ignored. Failures of the cache are never failures of the compilation.
  * Unknown system call names are skipped as runc does; unknown actions, operators, flags, architectures are refused by name.
  * Semantics equal runc's: all actions (KILL, KILL_PROCESS, KILL_THREAD, TRAP, ERRNO, TRACE, ALLOW, LOG, NOTIFY), defaultErrnoRet,
  * errnoRet, several conditions on one argument, all flags (TSYNC, LOG, SPEC_ALLOW, WAIT_KILLABLE_RECV), rules equal to the default action are skipped, native arch always
- * included, SCMP_ACT_NOTIFY on write refused (as runc), and, as runc's patched filters do, system calls newer
+ * included, SCMP_ACT_NOTIFY on write, as the default or without a listenerPath refused (as runc), and, as runc's patched filters do, system calls newer
  * than the highest one in the profile answer ENOSYS instead of the default errno (see runc's "patchbpf").
  */
 int seccomp_compile(const struct oci_seccomp *s, int cache_dirfd, struct seccomp_program *ret, struct err *e);
 void seccomp_program_done(struct seccomp_program *p);
 
 /*
- * seccomp_load() - load @p into the calling thread. @ret_listener: the notify fd (CLOEXEC) when p->listener, may be NULL otherwise.
- * Needs no_new_privs or CAP_SYS_ADMIN in the current user namespace.
+ * seccomp_program_load() - load @p into the calling thread. @ret_listener: the notify fd (CLOEXEC) when p->listener, may be NULL otherwise.
+ * Needs no_new_privs or CAP_SYS_ADMIN in the current user namespace. No system call but seccomp(2), so nothing that
+ * the filter traps happens between its installation and the return.
  */
-int seccomp_load(const struct seccomp_program *p, int *ret_listener, struct err *e);
+int seccomp_program_load(const struct seccomp_program *p, int *ret_listener, struct err *e);
+/* libseccomp has a function of this name: in a file that needs both, include <seccomp.h> first. */
+#ifndef SCMP_VER_MAJOR
+#define seccomp_load seccomp_program_load
+#endif
 
 /*
  * seccomp_notify_send() - OCI "listenerPath": connect to the unix socket at @path and send the container process state
@@ -79,9 +85,23 @@ int confine_caps(const struct oci_caps *caps, struct err *e);
 
 /* Set on process @pid (0: self) from outside, with host rights: rlimits by prlimit(2). Names the limit on failure. */
 int confine_rlimits(pid_t pid, const struct oci_rlimit *v, size_t n, struct err *e);
-/* sched_setattr(2), ioprio_set(2), sched_setaffinity(2) on @pid; each only when given. */
+/*
+ * sched_setattr(2), ioprio_set(2), sched_setaffinity(2) on @pid; each only when given. The affinity is the final one of
+ * execCPUAffinity: the runtime sets the initial one with confine_cpu_affinity() before the process joins its cgroup.
+ */
 int confine_scheduling(pid_t pid, const struct oci_process *p, struct err *e);
+/* sched_setaffinity(2) on @pid (0: self) with a list as confine_cpulist() reads it. */
 int confine_cpu_affinity(pid_t pid, const char *cpus, struct err *e);
+
+#define CONFINE_CPUS_MAX 8192u /* the most that an x86 kernel can be built for */
+struct confine_cpus {
+	unsigned long bits[CONFINE_CPUS_MAX / (8 * sizeof(unsigned long))];
+};
+/*
+ * confine_cpulist() - read "0-3,7" (untrusted): numbers and ascending ranges, no blanks, no empty element. Pure.
+ * Return: 0, -EINVAL for anything else, -ERANGE for a CPU from CONFINE_CPUS_MAX on; *@ret set on success only.
+ */
+int confine_cpulist(const char *s, struct confine_cpus *ret);
 /* personality(2) of the calling process. */
 int confine_personality(const struct oci_linux *l, struct err *e);
 /* Write @value to <procfd>/<pid>/oom_score_adj; no write when it already has that value. */

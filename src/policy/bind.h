@@ -30,6 +30,8 @@ struct bind_source {
 	bool is_mount_root;	/* the source itself is the root of a mount */
 	bool is_directory, is_socket, is_regular;
 	uint32_t owner_uid;
+	const char *mount_point; /* where the mount that holds the source is attached; NULL: not known, then nothing below a
+				  * volume's _data is engine-managed (only _data itself), see the volume rule */
 };
 
 /* Who asks: what the runtime knows of the engine from the bundle. */
@@ -39,12 +41,16 @@ struct bind_context {
 	const char *rootfs;	/* canonical path of root.path */
 	const char *const *protected_paths; /* canonical: our state root, settings directory, engine sockets ... */
 	size_t n_protected;
+	const char *const *joined_ids; /* containers whose namespaces this one joins (--network=container:x, pods);
+					* NULL: not known, then any CRI sandbox's files are accepted */
+	size_t n_joined;
+	const char *pod_uid; /* Kubernetes pod of the container, NULL: not known; then any pod's directory is accepted */
 };
 
 struct bind_decision {
 	enum bind_verdict verdict;
-	bool force_read_only; /* the share is read-only by policy */
-	const char *rule;     /* static text or settings path: which rule decided, for the message and the audit */
+	bool force_read_only; /* read-only by policy, whatever was asked for: a share, or the init program */
+	const char *rule;     /* static text or settings path: which rule decided, for the message and the audit; never NULL, lives as long as @s */
 };
 
 /*
@@ -61,6 +67,25 @@ struct bind_decision {
  * where <data-root> is derived from @rootfs (<data-root>/<driver>/<layer>/merged|/...), from the bundle, or listed in settings.engine_roots.
  * Never: sockets of engines, /proc, /sys, /dev below any share; anything that is, contains or lies below a protected path.
  * Everything else: the longest matching share, compared by real_path on component boundaries; deny otherwise.
+ *
+ * Order: never, engine-managed, shares. What an attacker who may name sources (or swap a symlink after the engine looked)
+ * makes of the rows above narrows them further:
+ *   - of an engine's container directory only what engines mount: resolv.conf, hosts, hostname, mounts/... resp. Podman's
+ *     resolv.conf, hosts, hostname, passwd, group, .containerenv, shm, secrets/..., run/...; never hostconfig.json, config.json,
+ *     logs, control files, nor the directory as a whole. Of a @joined_ids container: the three files and its shm.
+ *   - of the bundle: nothing directly in it when containerd runs it (its shim trusts what lies there), else all but
+ *     config.json and process.json.
+ *   - of CRI's directories sandboxes/<x>/{hostname,hosts,resolv.conf,shm} and containers/<x>/volumes/...; of kubelet's
+ *     <pod>/{volumes,volume-subpaths,containers}/... and etc-hosts; a sub-path's alias is accepted when its real path is
+ *     one of the same pod's volumes.
+ *   - of BuildKit: executor/{hosts*,resolv.conf*}, overlay2/<x>/{diff,merged}/..., the temporary mounts
+ *     <data-root>/tmp/{buildkit-mount,buildkit-secrets,.buildkit-ssh-sock}<x>/...
+ *   - kernel file systems (proc, sysfs, devtmpfs, cgroup, nsfs, ...) are refused wherever they are mounted.
+ *   - a share does not reach into an engine's data root or configuration that lies below it, nor may it be used for
+ *     a directory that contains one; a share that itself lies inside is a decision of the administrator and is honoured.
+ *   - a data root or bundle that lies in a share and is neither the distribution's default nor in engine_roots gets
+ *     the share's verdict (id mapping) instead of BIND_ENGINE: users can make directories there that look like an engine's.
+ * So adding a protected path or removing a share never turns deny into allow.
  */
 struct bind_decision policy_bind(const struct settings *s, const struct bind_context *c, const struct bind_source *src);
 

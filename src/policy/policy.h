@@ -28,6 +28,14 @@ int policy_namespaces_host(const bool host[OCI_NS_COUNT], struct err *e);
  */
 int policy_sysctl(const struct oci_spec *s, struct err *e);
 
+/*
+ * policy_sysctl_path() - @key as a path below /proc/sys: the first separator decides which one separates, so
+ * "net.ipv4.conf.eth0/1.forwarding" and "net/ipv4/conf/eth0.1/forwarding" are the same file. Whoever writes a sysctl
+ * uses this, so that what was judged is what is written. Return: 0, -EINVAL (empty, "." or ".." component,
+ * blanks, control characters, too long for @ret).
+ */
+int policy_sysctl_path(const char *key, char *ret, size_t size);
+
 /* policy_device_listed() - is the host device node @path in settings (allowedDevices)? */
 bool policy_device_listed(const struct settings *st, const char *path);
 

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The one place to start from: `make demo` shows it, `make test` proves it. The build proper is meson's.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+MESON ?= meson
+export CAISSON_BUILD := $(abspath $(BUILD))
+
+all: build
+
+deps:
+	tools/install-deps.sh build test
+
+$(BUILD)/build.ninja:
+	$(MESON) setup $(BUILD) --prefix=$(PREFIX)
+
+build: $(BUILD)/build.ninja
+	$(MESON) compile -C $(BUILD)
+
+demo: deps build
+	demo/demo.sh
+
+test: deps
+	tests/run.sh
+
+test-unit: build
+	tests/run.sh unit
+
+test-integration: build
+	tests/run.sh integration
+
+test-attacks: build
+	tests/run.sh attacks
+
+test-vm:
+	tools/install-deps.sh build test vm
+	tests/vm/run.sh
+
+# Address and undefined-behaviour sanitizers: the runtime under real engines, not only the unit tests. The
+# sanitizers need a dynamically linked program; leaks are looked for as well.
+SAN_OPTIONS := -Db_sanitize=address,undefined -Db_lundef=false -Dstatic=false -Dbuildtype=debugoptimized
+sanitize:
+	tools/install-deps.sh build test
+	test -e build-asan/build.ninja || $(MESON) setup build-asan $(SAN_OPTIONS)
+	CAISSON_BUILD=$(abspath build-asan) CAISSON_SANITIZE=1 tests/run.sh unit integration
+
+bench:
+	tools/install-deps.sh build bench
+	$(MAKE) build
+	bench/run.sh
+
+# A short campaign of every fuzz target, from the corpus: FUZZ_SECONDS each.
+FUZZ_SECONDS ?= 60
+fuzz:
+	tools/install-deps.sh build lint
+	test -e build-fuzz/build.ninja || CC=clang $(MESON) setup build-fuzz -Dfuzz=true -Dstatic=false \
+		-Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugoptimized
+	$(MESON) compile -C build-fuzz
+	tools/fuzz.sh build-fuzz $(FUZZ_SECONDS)
+
+install: build
+	$(MESON) install -C $(BUILD) --no-rebuild
+
+format-check:
+	tools/install-deps.sh lint
+	git ls-files '*.c' '*.h' | xargs -r clang-format --dry-run --Werror
+	git ls-files '*.sh' '*.bash' .ci/run | xargs -r shellcheck -x
+
+clean:
+	rm -rf $(BUILD) build-asan build-fuzz
+
+.PHONY: all deps build demo test test-unit test-integration test-attacks test-vm sanitize bench fuzz install format-check clean

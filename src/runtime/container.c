@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/container.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "runtime/ids.h"
+#include "runtime/start.h"
+#include "sys/missing.h"
+#include "sys/mnt.h"
+
+#define STATE_FILE "state.json"
+#define CREATING_FILE "creating.json" /* in place of state.json until create is done */
+#define CONFIG_FILE "config.json"
+#define STATE_MAX (4u << 20)
+#define ID_MAX 1024
+
+int container_check_id(const char *id, struct err *e)
+{
+	size_t len = strlen(id);
+
+	if (len == 0)
+		return err_set(e, EINVAL, "container id cannot be empty");
+	if (len > ID_MAX || strcmp(id, ".") == 0 || strcmp(id, "..") == 0 ||
+	    strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-") != len)
+		return err_set(e, EINVAL,
+			       "invalid id format '%.64s': use letters, digits and _ + . - only, at most %d of them", id, ID_MAX);
+	return 0;
+}
+
+static int lock_dir(int fd, bool wait)
+{
+	while (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+static int open_dir(const char *dir, struct err *e)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return err_set(e, ENOENT, "container does not exist");
+	return fd < 0 ? err_sys(e, errno, "open container directory %s", dir) : fd;
+}
+
+/* ---- the state file ---- */
+
+static char *dup_string(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? strdup(s) : NULL;
+}
+
+static int decode_state(const json_t *o, struct container *c, struct err *e)
+{
+	json_int_t pid = json_integer_value(json_object_get(o, "pid"));
+	json_int_t base = json_integer_value(json_object_get(o, "base"));
+
+	c->bundle = dup_string(o, "bundle");
+	c->rootfs = dup_string(o, "rootfs");
+	c->created = dup_string(o, "created");
+	c->cgroups_path = dup_string(o, "cgroupsPath");
+	if (!c->bundle || !c->created || pid < 0 || pid > INT32_MAX || base < 0 || base > UINT32_MAX)
+		return err_set(e, EPROTO,
+			       "%s/%s is damaged: bundle, created, pid and base are needed; remove the container with "
+			       "delete --force", c->dir, STATE_FILE);
+	c->init_pid = (pid_t)pid;
+	c->init_start = (uint64_t)json_integer_value(json_object_get(o, "startTime"));
+	c->base = (uint32_t)base;
+	c->systemd_cgroup = json_is_true(json_object_get(o, "systemdCgroup"));
+	c->delegated = json_is_true(json_object_get(o, "delegated"));
+	c->has_poststart = json_is_true(json_object_get(o, "hasPoststart"));
+	c->has_poststop = json_is_true(json_object_get(o, "hasPoststop"));
+	c->rootfs_dev = (uint64_t)json_integer_value(json_object_get(o, "rootfsDev"));
+	c->annotations = json_incref(json_object_get(o, "annotations"));
+	c->cgroup_saved = json_incref(json_object_get(o, "cgroup"));
+	return 0;
+}
+
+static json_t *string_or_null(const char *s)
+{
+	return s ? json_string(s) : json_null();
+}
+
+int container_save(const struct container *c, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	json_t *o = json_pack("{s:s, s:s, s:i, s:I, s:I, s:s, s:o, s:s, s:o, s:b, s:b, s:b, s:b, s:I}", "ociVersion", "1.2.0",
+			      "id", c->id, "pid", (int)c->init_pid, "startTime", (json_int_t)c->init_start, "base",
+			      (json_int_t)c->base, "bundle", c->bundle, "rootfs", string_or_null(c->rootfs), "created",
+			      c->created, "cgroupsPath", string_or_null(c->cgroups_path), "systemdCgroup", (int)c->systemd_cgroup, "delegated", (int)c->delegated,
+			      "hasPoststart", (int)c->has_poststart, "hasPoststop", (int)c->has_poststop, "rootfsDev",
+			      (json_int_t)c->rootfs_dev);
+	int r;
+
+	if (o && c->annotations)
+		(void)json_object_set(o, "annotations", c->annotations);
+	if (o && c->cgroup_saved)
+		(void)json_object_set(o, "cgroup", c->cgroup_saved);
+	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	if (!text)
+		return err_set(e, ENOMEM, "write container state: out of memory, or a path that is not UTF-8");
+	r = io_replace_at(c->dir_fd, c->creating ? CREATING_FILE : STATE_FILE, text, strlen(text), 0600);
+	return r < 0 ? err_sys(e, -r, "write %s/%s", c->dir, STATE_FILE) : 0;
+}
+
+/* Read what state there is. Return 1, or 0 when there is none (a create was killed before it wrote any). */
+static int read_state(const struct runtime *rt, struct container *c, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	json_error_t je;
+	json_t *o;
+	size_t len;
+	int r;
+
+	r = io_read_at(c->dir_fd, STATE_FILE, STATE_MAX, &text, &len);
+	if (r == -ENOENT) {
+		c->creating = true;
+		r = io_read_at(c->dir_fd, CREATING_FILE, STATE_MAX, &text, &len);
+	}
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return err_sys(e, -r, "read %s/%s", c->dir, STATE_FILE);
+	o = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
+	if (!o)
+		return err_set(e, EPROTO, "%s/%s is damaged: %s; remove the container with delete --force", c->dir,
+			       STATE_FILE, je.text);
+	r = decode_state(o, c, e);
+	json_decref(o);
+	if (r < 0)
+		return r;
+	if (c->init_pid > 0 && pidref_open(rt->proc_fd, c->init_pid, c->init_start, &c->init) < 0)
+		c->init = PIDREF_EMPTY;
+	return 1;
+}
+
+static int set_names(const struct runtime *rt, const char *id, struct container *c, struct err *e)
+{
+	int r = container_check_id(id, e);
+
+	if (r < 0)
+		return r;
+	c->id = strdup(id);
+	if (!c->id || asprintf(&c->dir, "%s/%s", rt->root, id) < 0)
+		return err_sys(e, ENOMEM, "container %s", id);
+	return 0;
+}
+
+/* Is the directory that we hold still the one at its path? (A delete may have won the lock before us.) */
+static bool still_there(const struct container *c)
+{
+	struct stat by_fd, by_path;
+
+	return fstat(c->dir_fd, &by_fd) == 0 && stat(c->dir, &by_path) == 0 && by_fd.st_ino == by_path.st_ino &&
+	       by_fd.st_dev == by_path.st_dev;
+}
+
+int container_load(const struct runtime *rt, const char *id, bool lock, struct container *ret, struct err *e)
+{
+	struct container c = CONTAINER_EMPTY;
+	int r;
+
+	r = set_names(rt, id, &c, e);
+	if (r == 0)
+		c.dir_fd = r = open_dir(c.dir, e);
+	if (r >= 0 && lock) {
+		r = lock_dir(c.dir_fd, true);
+		if (r < 0)
+			r = err_sys(e, -r, "lock container %s", id);
+		else if (!still_there(&c))
+			r = err_set(e, ENOENT, "container does not exist");
+	}
+	if (r >= 0)
+		r = read_state(rt, &c, e);
+	/* Without the final state it is either being made right now or was left by a killed create. */
+	if (r >= 0 && c.creating && !lock && lock_dir(c.dir_fd, false) == -EWOULDBLOCK)
+		r = err_set(e, ENOENT, "container does not exist");
+	if (r < 0) {
+		container_done(&c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+/* ---- making and clearing ---- */
+
+/* --root may name several missing directories: engines expect them to be made. */
+static int make_root(const struct runtime *rt, struct err *e)
+{
+	_cleanup_free_ char *path = strdup(rt->root);
+
+	if (!path)
+		return err_sys(e, ENOMEM, "make %s", rt->root);
+	for (char *p = path + 1;; p++) {
+		char c = *p;
+
+		if (c != '/' && c != '\0')
+			continue;
+		*p = '\0';
+		if (mkdir(path, c == '\0' ? 0700 : 0711) < 0 && errno != EEXIST)
+			return err_sys(e, errno, "make state directory %s", path);
+		*p = c;
+		if (c == '\0')
+			return 0;
+	}
+}
+
+/* The directory exists: clear it away if a killed create left it (0), otherwise -EEXIST. */
+static int clear_leftover(const struct runtime *rt, const char *id, struct err *e)
+{
+	struct container old = CONTAINER_EMPTY;
+	int r;
+
+	r = set_names(rt, id, &old, e);
+	if (r == 0)
+		old.dir_fd = r = open_dir(old.dir, NULL);
+	if (r >= 0 && lock_dir(old.dir_fd, false) == 0 && still_there(&old) && read_state(rt, &old, NULL) >= 0 &&
+	    old.creating)
+		r = container_destroy(rt, &old, e);
+	else if (r >= 0)
+		r = err_set(e, EEXIST, "container with id exists: %s", id);
+	else if (r == -ENOENT)
+		r = 0; /* gone meanwhile */
+	container_done(&old);
+	return r < 0 ? r : 0;
+}
+
+int container_new(const struct runtime *rt, const char *id, struct container *ret, struct err *e)
+{
+	struct container c = CONTAINER_EMPTY;
+	int r = set_names(rt, id, &c, e);
+
+	for (int tries = 0; r == 0 && c.dir_fd < 0; tries++) {
+		if (tries == 100) {
+			r = err_set(e, EAGAIN, "container directory %s keeps appearing and going; try again", c.dir);
+		} else if (mkdir(c.dir, 0700) == 0) {
+			c.dir_fd = open_dir(c.dir, NULL);
+			if (c.dir_fd >= 0 && (lock_dir(c.dir_fd, false) < 0 || !still_there(&c)))
+				c.dir_fd = fd_close(c.dir_fd);
+		} else if (errno == ENOENT) {
+			r = make_root(rt, e);
+		} else if (errno == EEXIST) {
+			r = clear_leftover(rt, id, e);
+		} else {
+			r = err_sys(e, errno, "make container directory %s", c.dir);
+		}
+	}
+	if (r < 0) {
+		container_done(&c);
+		return r;
+	}
+	c.creating = true;
+	*ret = c;
+	return 0;
+}
+
+int container_cgroup(const struct container *c, struct cgroup **ret, struct err *e)
+{
+	if (!c->cgroup_saved)
+		return err_set(e, ENOENT, "container has no control groups");
+	return cgroup_load(c->cgroup_saved, ret, e);
+}
+
+int container_spec(const struct container *c, struct oci_spec *ret, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r;
+
+	r = io_read_at(c->dir_fd, CONFIG_FILE, OCI_CONFIG_MAX, &text, &len);
+	if (r < 0)
+		return err_sys(e, -r, "read %s/%s", c->dir, CONFIG_FILE);
+	r = oci_spec_parse(text, len, ret, e);
+	return r < 0 ? err_ctx(e, r, "saved %s", c->dir) : 0;
+}
+
+/* The groups of a container whose create was killed: the same names lead to them. */
+static int recover_cgroup(const struct runtime *rt, const struct container *c, struct cgroup **ret, struct err *e)
+{
+	const struct oci_resources none = { 0 };
+	const struct cgroup_params p = {
+		.id = c->id,
+		.cgroups_path = c->cgroups_path,
+		.systemd = c->systemd_cgroup,
+		.systemd_helper = rt->systemd_helper,
+		.res = &none,
+	};
+
+	return cgroup_create(&p, ret, e);
+}
+
+static int destroy_cgroup(const struct runtime *rt, const struct container *c, struct err *e)
+{
+	struct cgroup *cg = NULL;
+	int r;
+
+	if (c->cgroup_saved)
+		r = cgroup_load(c->cgroup_saved, &cg, e);
+	else if (c->creating && c->base && !c->systemd_cgroup)
+		r = recover_cgroup(rt, c, &cg, e);
+	else
+		return 0;
+	if (r == 0) {
+		r = cgroup_destroy(cg, NULL);
+		if (r < 0) {
+			(void)cgroup_kill(cg, SIGKILL, NULL);
+			r = cgroup_destroy(cg, e);
+		}
+		cgroup_free(cg);
+	}
+	return r;
+}
+
+int container_destroy(const struct runtime *rt, struct container *c, struct err *e)
+{
+	_cleanup_close_ int ids_fd = -EBADF;
+	_cleanup_closedir_ DIR *dir = NULL;
+	const struct dirent *ent;
+	int r, fd;
+
+	if (c->init.fd >= 0) {
+		(void)pidref_signal(&c->init, SIGKILL);
+		if (pidref_wait_exit(&c->init, 10000) == 0)
+			return err_set(e, EBUSY, "container init %d does not die; it is stuck in the kernel",
+				       (int)c->init.pid);
+	}
+	r = destroy_cgroup(rt, c, e);
+	if (r < 0)
+		return err_ctx(e, r, "remove control groups");
+	/* Only now is no process of the range left: its ids may go to somebody else. */
+	if (c->base) {
+		ids_fd = ids_open(rt->ids_path, e);
+		r = ids_fd < 0 ? ids_fd : ids_free(ids_fd, c->base, c->dir, e);
+		if (r < 0)
+			return r;
+	}
+	fd = openat(c->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		return err_sys(e, errno, "remove %s", c->dir);
+	/* The state goes last: a delete that is killed before can be done again. */
+	while ((ent = readdir(dir)))
+		if (ent->d_name[0] != '.' || (ent->d_name[1] != '\0' && strcmp(ent->d_name, "..") != 0))
+			if (strcmp(ent->d_name, STATE_FILE) != 0 && strcmp(ent->d_name, CREATING_FILE) != 0)
+				(void)unlinkat(c->dir_fd, ent->d_name, 0);
+	(void)unlinkat(c->dir_fd, CREATING_FILE, 0);
+	(void)unlinkat(c->dir_fd, STATE_FILE, 0);
+	if (rmdir(c->dir) < 0 && errno != ENOENT)
+		return err_sys(e, errno, "remove %s", c->dir);
+	return 0;
+}
+
+int container_discard(const struct runtime *rt, const char *id, struct err *e)
+{
+	struct container c = CONTAINER_EMPTY;
+	int r = set_names(rt, id, &c, e);
+
+	if (r == 0)
+		c.dir_fd = r = open_dir(c.dir, e);
+	if (r >= 0)
+		r = lock_dir(c.dir_fd, true);
+	/* Its groups have the default name or are unknown; its ids are reclaimed when the directory is gone. */
+	c.creating = true;
+	c.base = r == 0 ? UINT32_MAX : 0;
+	if (r == 0)
+		r = container_destroy(rt, &c, e);
+	container_done(&c);
+	return r;
+}
+
+void container_sweep(const struct runtime *rt)
+{
+	_cleanup_closedir_ DIR *dir = opendir(rt->root);
+	const struct dirent *ent;
+
+	while (dir && (ent = readdir(dir))) {
+		char name[ID_MAX + 32];
+
+		if (container_check_id(ent->d_name, NULL) < 0 || ent->d_type != DT_DIR)
+			continue;
+		(void)snprintf(name, sizeof name, "%s/" STATE_FILE, ent->d_name);
+		if (faccessat(dirfd(dir), name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+			(void)clear_leftover(rt, ent->d_name, NULL);
+	}
+}
+
+/* ---- what it is doing ---- */
+
+enum container_status container_status(const struct container *c)
+{
+	struct cgroup *cg = NULL;
+	int frozen = 0;
+
+	if (c->creating)
+		return CONTAINER_CREATING;
+	if (c->init.fd < 0)
+		return CONTAINER_STOPPED;
+	if (start_is_waiting(c->dir_fd))
+		return CONTAINER_CREATED;
+	if (container_cgroup(c, &cg, NULL) == 0) {
+		frozen = cgroup_is_frozen(cg, NULL);
+		cgroup_free(cg);
+	}
+	return frozen > 0 ? CONTAINER_PAUSED : CONTAINER_RUNNING;
+}
+
+const char *container_status_name(enum container_status s)
+{
+	static const char *const names[] = { "creating", "created", "running", "paused", "stopped" };
+
+	return names[s];
+}
+
+json_t *container_state_json(const struct container *c, enum container_status status)
+{
+	bool dead = status == CONTAINER_STOPPED;
+	json_t *o = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s}", "ociVersion", "1.2.0", "id", c->id, "pid",
+			      dead ? 0 : (int)c->init_pid, "status", container_status_name(status), "bundle", c->bundle,
+			      "rootfs", c->rootfs ? c->rootfs : "", "created", c->created, "owner", "");
+
+	if (o && c->annotations && json_object_size(c->annotations) > 0)
+		(void)json_object_set(o, "annotations", c->annotations);
+	return o;
+}
+
+void container_refresh_root(const struct runtime *rt, const struct container *c)
+{
+	_cleanup_close_ int fd = -EBADF;
+	struct statx stx;
+	char path[32];
+
+	if (c->rootfs_dev == 0 || c->init.fd < 0)
+		return;
+	(void)snprintf(path, sizeof path, "%d/root", (int)c->init.pid);
+	fd = openat(rt->proc_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/*
+	 * The container may have moved its root to a file system of its own, one that never answers included: touch
+	 * nothing but the superblock that we made, and look without asking the file system.
+	 */
+	if (fd >= 0 && statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) == 0 &&
+	    makedev(stx.stx_dev_major, stx.stx_dev_minor) == c->rootfs_dev)
+		(void)mnt_reconfigure(fd, NULL);
+}
+
+void container_done(struct container *c)
+{
+	pidref_done(&c->init);
+	c->dir_fd = fd_close(c->dir_fd);
+	json_decref(c->annotations);
+	json_decref(c->cgroup_saved);
+	free(c->id);
+	free(c->dir);
+	free(c->bundle);
+	free(c->rootfs);
+	free(c->created);
+	free(c->cgroups_path);
+	*c = CONTAINER_EMPTY;
+}

@@ -1,0 +1,656 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/create.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "codec/idtext.h"
+#include "confine/confine.h"
+#include "policy/policy.h"
+#include "runtime/hooks.h"
+#include "runtime/ids.h"
+#include "runtime/init.h"
+#include "runtime/join.h"
+#include "runtime/plan.h"
+#include "runtime/start.h"
+#include "sys/missing.h"
+#include "sys/path.h"
+#include "sys/settings-file.h"
+#include "sys/userns.h"
+
+/* One create. Every stage fills in its part; create_done() gives up what is still held. */
+struct create {
+	const struct runtime *rt;
+	const struct create_options *o;
+	struct settings settings;
+	char *bundle, *config;
+	size_t config_len;
+	struct oci_spec spec;
+	struct plan plan;
+	struct container c;
+	struct seccomp_program seccomp;
+	struct cgroup *cg;
+	struct joined joined;
+	struct pidref init;
+	struct hook_runner hooks;
+	int ids_fd, host_mntns, sync, sync_init, start_fd, console_fd, userns_fd, netns_fd, pidns_fd, pid_file_dir;
+	char *pid_file_name, *state;
+	bool ids_taken;
+};
+
+struct stage_fn {
+	const char *name;
+	int (*run)(struct create *, struct err *);
+	void (*undo)(struct create *); /* called when a later stage fails */
+};
+
+void now_rfc3339(char *text, size_t size)
+{
+	struct timespec ts;
+	struct tm tm;
+	size_t n;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	(void)gmtime_r(&ts.tv_sec, &tm);
+	n = strftime(text, size, "%Y-%m-%dT%H:%M:%S", &tm);
+	(void)snprintf(text + n, size - n, ".%09ldZ", ts.tv_nsec);
+}
+
+int connect_unix(const char *path, struct err *e)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), dir = -EBADF;
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	const char *slash = strrchr(path, '/');
+
+	if (fd < 0)
+		return err_sys(e, errno, "make socket");
+	if (strlen(path) < sizeof addr.sun_path) {
+		(void)snprintf(addr.sun_path, sizeof addr.sun_path, "%s", path);
+	} else if (slash && strlen(slash) < 64) {
+		/* Longer than the address can hold: through its directory. */
+		_cleanup_free_ char *parent = strndup(path, (size_t)(slash - path));
+
+		dir = parent ? open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+		if (dir < 0)
+			return err_sys(e, errno, "connect to %s", path);
+		(void)snprintf(addr.sun_path, sizeof addr.sun_path, "/proc/self/fd/%d%s", dir, slash);
+	} else {
+		return err_set(e, ENAMETOOLONG, "connect to %s: name too long", path);
+	}
+	if (connect(fd, (const struct sockaddr *)&addr, sizeof addr) < 0)
+		return err_sys(e, errno, "connect to %s", path);
+	return TAKE_FD(fd);
+}
+
+void stdio_give(uint32_t uid, uint32_t gid)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		struct statfs sfs;
+		struct stat st;
+
+		/* Only pipes without a name: an fd of a file that somebody else can reach is never given away (A10). */
+		if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && fstatfs(fd, &sfs) == 0 &&
+		    sfs.f_type == PIPEFS_MAGIC)
+			(void)fchown(fd, uid, gid);
+	}
+}
+
+/* ---- stages ---- */
+
+static int read_bundle(struct create *c, struct err *e)
+{
+	const char *bundle = c->o->bundle ? c->o->bundle : ".";
+	_cleanup_close_ int dir = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (dir < 0)
+		return err_sys(e, errno, "open bundle %s", bundle);
+	r = path_of_fd(c->rt->proc_fd, dir, &c->bundle);
+	if (r < 0)
+		return err_sys(e, -r, "bundle %s", bundle);
+	r = io_read_at(dir, "config.json", OCI_CONFIG_MAX, &c->config, &c->config_len);
+	if (r == -ENOENT)
+		return err_set(e, ENOENT, "JSON specification file config.json not found in bundle %s", c->bundle);
+	if (r < 0)
+		return err_sys(e, -r, "read %s/config.json", c->bundle);
+	return oci_spec_parse(c->config, c->config_len, &c->spec, e);
+}
+
+static int check_process(const struct create *c, struct err *e)
+{
+	const struct oci_process *p = &c->spec.process;
+
+	if (!c->spec.has_process)
+		return err_set(e, EINVAL, "config.json: process: is needed to create a container");
+	if (p->terminal && !c->o->console_socket && c->o->console_fd < 0)
+		return err_set(e, EINVAL,
+			       "cannot allocate tty if runc will detach without setting console socket: give --console-socket, "
+			       "or set process.terminal to false");
+	if (!p->terminal && c->o->console_socket)
+		return err_set(e, EINVAL,
+			       "cannot use console socket if runc will not detach or allocate tty: process.terminal is false");
+	if (p->user.uid >= ID_RANGE || p->user.gid >= ID_RANGE)
+		return err_set(e, EINVAL,
+			       "config.json: process.user: %u:%u is outside of the 65536 ids that a container has",
+			       p->user.uid, p->user.gid);
+	for (size_t i = 0; i < p->user.n_additional_gids; i++)
+		if (p->user.additional_gids[i] >= ID_RANGE)
+			return err_set(e, EINVAL,
+				       "config.json: process.user.additionalGids: %u is outside of the 65536 ids that a "
+				       "container has", p->user.additional_gids[i]);
+	return 0;
+}
+
+static int judge(struct create *c, struct err *e)
+{
+	bool hooks = c->spec.prestart.n || c->spec.create_runtime.n || c->spec.create_container.n ||
+		     c->spec.start_container.n || c->spec.poststart.n || c->spec.poststop.n;
+	int r = settings_load(c->rt->settings_path, &c->settings, e);
+
+	if (r == 0)
+		r = policy_namespaces(&c->spec, e);
+	if (r == 0)
+		r = check_process(c, e);
+	if (r == 0)
+		r = policy_sysctl(&c->spec, e);
+	if (r == 0)
+		r = confine_lsm_check(c->spec.process.apparmor_profile, c->spec.process.selinux_label, e);
+	if (r == 0 && hooks && !c->settings.allow_hooks)
+		r = err_set(e, EPERM, "config.json: hooks: not allowed by caisson.allowHooks in %s", c->settings.file);
+	return r;
+}
+
+static int make_directory(struct create *c, struct err *e)
+{
+	json_t *annotations = json_object_get(c->spec.json, "annotations");
+	char created[40];
+	int r;
+
+	r = container_new(c->rt, c->o->id, &c->c, e);
+	if (r < 0)
+		return r;
+	now_rfc3339(created, sizeof created);
+	c->c.bundle = strdup(c->bundle);
+	c->c.created = strdup(created);
+	c->c.cgroups_path = c->spec.linux_.cgroups_path ? strdup(c->spec.linux_.cgroups_path) : NULL;
+	c->c.systemd_cgroup = c->rt->systemd_cgroup;
+	c->c.has_poststart = c->spec.poststart.n > 0;
+	c->c.has_poststop = c->spec.poststop.n > 0;
+	c->c.annotations = json_incref(annotations);
+	r = io_replace_at(c->c.dir_fd, "config.json", c->config, c->config_len, 0600);
+	return r < 0 ? err_sys(e, -r, "write %s/config.json", c->c.dir) : 0;
+}
+
+static void remove_directory(struct create *c)
+{
+	/* Everything that later stages made goes by what is recorded here: one way to clean up for all cases. */
+	(void)container_destroy(c->rt, &c->c, NULL);
+}
+
+static int open_files(struct create *c, struct err *e)
+{
+	const char *file = c->o->pid_file;
+	int fds[2];
+
+	c->host_mntns = openat(c->rt->proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (c->host_mntns < 0)
+		return err_sys(e, errno, "open own mount namespace");
+	c->ids_fd = ids_open(c->rt->ids_path, e);
+	if (c->ids_fd < 0)
+		return c->ids_fd;
+	if (file) {
+		const char *slash = strrchr(file, '/');
+		_cleanup_free_ char *dir = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup(".");
+
+		c->pid_file_name = strdup(slash ? slash + 1 : file);
+		c->pid_file_dir = dir ? open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+		if (c->pid_file_dir < 0)
+			return err_sys(e, errno, "open directory of pid file %s", file);
+	}
+	c->console_fd = c->o->console_fd >= 0 ? fcntl(c->o->console_fd, F_DUPFD_CLOEXEC, 3) : -EBADF;
+	if (c->o->console_socket) {
+		c->console_fd = connect_unix(c->o->console_socket, e);
+		if (c->console_fd < 0)
+			return err_ctx(e, c->console_fd, "--console-socket");
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return err_sys(e, errno, "make socket pair");
+	c->sync = fds[0];
+	c->sync_init = fds[1];
+	c->start_fd = start_listen(c->c.dir_fd, e);
+	return c->start_fd < 0 ? c->start_fd : 0;
+}
+
+static int take_ids(struct create *c, struct err *e)
+{
+	const struct ids_pool pool = { c->settings.pool_first, c->settings.pool_count };
+	int r;
+
+	r = joined_open(c->rt, &c->spec, &c->joined, e);
+	if (r < 0)
+		return r;
+	if (c->joined.userns_fd >= 0) {
+		c->c.base = c->joined.base;
+		r = ids_share(c->ids_fd, c->c.base, c->c.dir, e);
+	} else {
+		r = ids_alloc(c->ids_fd, c->rt->proc_fd, c->rt->etc_fd, &pool, c->c.dir, &c->c.base, e);
+	}
+	/* From here on a killed create can be cleaned up by whoever finds it. */
+	return r < 0 ? r : container_save(&c->c, e);
+}
+
+static int plan_mounts(struct create *c, struct err *e)
+{
+	_cleanup_free_ char **joined = NULL;
+	int r = 0;
+
+	if (c->joined.userns_fd >= 0)
+		r = ids_owners(c->ids_fd, c->c.base, &joined, e);
+	if (r == 0)
+		r = plan_make(c->rt, &c->settings, &c->spec, c->bundle, c->o->id, joined, &c->plan, e);
+	if (r == 0) {
+		c->plan.no_pivot = c->o->no_pivot;
+		c->c.rootfs = strdup(c->plan.rootfs);
+	}
+	return r;
+}
+
+static int compile_seccomp(struct create *c, struct err *e)
+{
+	_cleanup_close_ int cache = -EBADF;
+
+	if (!c->spec.linux_.seccomp.present)
+		return 0;
+	/* Beside the id registry: one cache for all state roots. */
+	if (mkdirat(c->ids_fd, "../seccomp", 0700) == 0 || errno == EEXIST)
+		cache = openat(c->ids_fd, "../seccomp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return seccomp_compile(&c->spec.linux_.seccomp, cache, &c->seccomp, e);
+}
+
+static bool wants_delegation(const struct oci_spec *s)
+{
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		const struct oci_mount *m = &s->mounts[i];
+		bool ro = false;
+
+		if (!m->type || (strcmp(m->type, "cgroup") != 0 && strcmp(m->type, "cgroup2") != 0))
+			continue;
+		for (size_t k = 0; k < m->options.n; k++)
+			ro |= strcmp(m->options.v[k], "ro") == 0;
+		if (!ro)
+			return true;
+	}
+	return policy_container_can_mount(s);
+}
+
+static int make_cgroup(struct create *c, struct err *e)
+{
+	struct cgroup_params p = {
+		.id = c->o->id,
+		.cgroups_path = c->spec.linux_.cgroups_path,
+		.systemd = c->rt->systemd_cgroup,
+		.systemd_helper = c->rt->systemd_helper,
+		.delegate = wants_delegation(&c->spec),
+		.owner = c->c.base,
+		.res = &c->spec.linux_.resources,
+		.devices = c->plan.device_rules,
+		.n_devices = c->plan.n_device_rules,
+	};
+
+	c->c.delegated = p.delegate;
+	return cgroup_create(&p, &c->cg, e);
+}
+
+static void drop_cgroup(struct create *c)
+{
+	if (c->init.fd >= 0) {
+		(void)pidref_signal(&c->init, SIGKILL);
+		(void)pidref_wait_exit(&c->init, 10000);
+	}
+	/* Whatever is in state.json by now, these are the groups; container_destroy() finds them gone. */
+	(void)cgroup_kill(c->cg, SIGKILL, NULL);
+	(void)cgroup_destroy(c->cg, NULL);
+}
+
+static uint64_t new_namespaces(const struct create *c)
+{
+	static const uint64_t flags[OCI_NS_COUNT] = {
+		[OCI_NS_PID] = CLONE_NEWPID,
+		[OCI_NS_NETWORK] = CLONE_NEWNET,
+		[OCI_NS_UTS] = CLONE_NEWUTS,
+		/* ipc: by init when it is container root, to whom the root of mqueue then belongs */
+	};
+	uint64_t out = c->joined.userns_fd >= 0 ? 0 : CLONE_NEWUSER;
+
+	for (int i = 0; i < OCI_NS_COUNT; i++)
+		if (c->joined.ns_fd[i] < 0)
+			out |= flags[i];
+	return out;
+}
+
+static void __attribute__((noreturn)) init_main(struct create *c)
+{
+	struct init_args a = {
+		.spec = &c->spec,
+		.plan = &c->plan,
+		.seccomp = &c->seccomp,
+		.id = c->o->id,
+		.stage_at = c->c.dir,
+		.sync = c->sync_init,
+		.start_fd = c->start_fd,
+		.proc_fd = c->rt->proc_fd,
+		.console_fd = c->console_fd,
+		.new_keyring = !c->o->no_new_keyring,
+		.preserve_fds = c->o->preserve_fds,
+	};
+	_cleanup_free_ char *state = NULL;
+	json_t *o;
+
+	(void)fd_close(c->sync);
+	for (int i = 0; i < OCI_NS_COUNT; i++)
+		a.new_ns[i] = c->joined.ns_fd[i] < 0;
+	o = container_state_json(&c->c, CONTAINER_CREATING);
+	state = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	a.state = state ? state : "{}";
+	container_init(&a);
+}
+
+static int clone_init(struct create *c, struct err *e)
+{
+	int into = cgroup_into_fd(c->cg), r;
+	struct clone_args args = {
+		.flags = new_namespaces(c) | (into >= 0 ? CLONE_INTO_CGROUP : 0),
+		.exit_signal = SIGCHLD,
+		.cgroup = into >= 0 ? (unsigned)into : 0,
+	};
+	pid_t pid;
+
+	/* A mount namespace of the host's, in which the container's tree is built; nothing goes back (A46). */
+	if (chdir("/") < 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_sys(e, errno, "make an intermediate mount namespace");
+	pid = joined_clone(&c->joined, &args, e);
+	if (pid < 0)
+		return pid;
+	if (pid == 0)
+		init_main(c);
+	c->sync_init = fd_close(c->sync_init);
+	r = pidref_open(c->rt->proc_fd, pid, 0, &c->init);
+	if (r < 0)
+		return err_sys(e, -r, "container init %d died early", (int)pid);
+	c->c.init_pid = pid;
+	c->c.init_start = c->init.start;
+	return container_save(&c->c, e);
+}
+
+static void kill_init(struct create *c)
+{
+	if (c->init.pid > 0) {
+		(void)pidref_signal(&c->init, SIGKILL);
+		while (waitpid(c->init.pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		c->c.init_pid = 0;
+	}
+}
+
+static int map_ids(struct create *c, struct err *e)
+{
+	char map[64];
+	int r = 0;
+
+	if (c->joined.userns_fd < 0) {
+		(void)snprintf(map, sizeof map, "0 %u %u\n", c->c.base, ID_RANGE);
+		r = userns_write_maps(c->rt->proc_fd, c->init.pid, map, map, e);
+	}
+	if (r == 0)
+		c->userns_fd = r = ns_open(c->rt->proc_fd, c->init.pid, "user", e);
+	if (r >= 0)
+		c->netns_fd = r = ns_open(c->rt->proc_fd, c->init.pid, "net", e);
+	if (r >= 0)
+		c->pidns_fd = r = ns_open(c->rt->proc_fd, c->init.pid, "pid", e);
+	return r < 0 ? r : 0;
+}
+
+static int enter_cgroup(struct create *c, struct err *e)
+{
+	int r = cgroup_enter(c->cg, c->init.pid, e);
+
+	if (r == 0 && c->c.delegated)
+		r = cgroup_delegate(c->cg, c->init.pid, e);
+	c->c.cgroup_saved = r == 0 ? cgroup_save(c->cg) : NULL;
+	return r == 0 && !c->c.cgroup_saved ? err_sys(e, ENOMEM, "save control groups") : r;
+}
+
+static int limit_init(struct create *c, struct err *e)
+{
+	const struct oci_process *p = &c->spec.process;
+	int r = 0;
+
+	if (p->has_oom_score_adj)
+		r = confine_oom_score_adj(c->rt->proc_fd, c->init.pid, p->oom_score_adj, e);
+	if (r == 0)
+		r = confine_rlimits(c->init.pid, p->rlimits, p->n_rlimits, e);
+	if (r == 0)
+		r = confine_scheduling(c->init.pid, p, e);
+	if (r == 0 && p->has_exec_cpu_affinity && p->cpu_affinity_final)
+		r = confine_cpu_affinity(c->init.pid, p->cpu_affinity_final, e);
+	stdio_give(c->c.base + p->user.uid, c->c.base + p->user.gid);
+	return r;
+}
+
+/* The namespaces exist and the root is not pivoted: what prestart and createRuntime hooks expect. They run while we mount. */
+static int begin_hooks(struct create *c, struct err *e)
+{
+	const struct oci_hooks *const lists[] = { &c->spec.prestart, &c->spec.create_runtime };
+	static const char *const names[] = { "prestart", "createRuntime" };
+	json_t *o = container_state_json(&c->c, CONTAINER_CREATING);
+
+	c->state = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	if (!c->state)
+		return err_sys(e, ENOMEM, "state for hooks");
+	return hooks_start(lists, names, ARRAY_SIZE(lists), c->state, c->host_mntns, c->bundle, &c->hooks, e);
+}
+
+static void cancel_hooks(struct create *c)
+{
+	hooks_cancel(&c->hooks);
+}
+
+static int stage_mounts(struct create *c, struct err *e)
+{
+	const struct stage_context ctx = {
+		.rt = c->rt,
+		.init = c->init.pid,
+		.base = c->c.base,
+		.userns_fd = c->userns_fd,
+		.netns_fd = c->netns_fd,
+		.pidns_fd = c->pidns_fd,
+		.netns_is_hosts = c->joined.netns_is_hosts,
+		.at = c->c.dir,
+	};
+	int r = stage_build(&c->plan, &ctx, e);
+
+	c->c.rootfs_dev = c->plan.root.dev;
+	return r;
+}
+
+static int await_hooks(struct create *c, struct err *e)
+{
+	return hooks_wait(&c->hooks, e);
+}
+
+/* Init's own words, or what its death tells. */
+static int init_failed(struct create *c, const struct sync_msg *m, int r, struct err *e)
+{
+	int status;
+
+	if (r == 0 && m->kind == SYNC_ERROR && m->err.code > 0)
+		return err_set(e, m->err.code, "%.*s", (int)sizeof m->err.msg - 1, m->err.msg);
+	(void)pidref_signal(&c->init, SIGKILL);
+	if (waitpid(c->init.pid, &status, 0) != c->init.pid)
+		return err_set(e, EPIPE, "container init died");
+	c->init.pid = 0;
+	if (WIFSIGNALED(status))
+		return err_set(e, EPIPE, "container init was killed by signal %d%s", WTERMSIG(status),
+			       WTERMSIG(status) == SIGKILL ? " (is the memory limit too low?)" : "");
+	return err_set(e, EPIPE, "container init exited with status %d", WEXITSTATUS(status));
+}
+
+static int run_init(struct create *c, struct err *e)
+{
+	struct sync_msg m = { 0 };
+	int r = sync_send(c->sync, SYNC_GO, NULL);
+
+	if (r == 0)
+		r = sync_recv(c->sync, &m);
+	if (r < 0 || m.kind != SYNC_READY)
+		return init_failed(c, &m, r, e);
+	return 0;
+}
+
+static int finish(struct create *c, struct err *e)
+{
+	char pid[16];
+	int r;
+
+	c->c.creating = false;
+	r = container_save(&c->c, e);
+	if (r == 0 && c->pid_file_name) {
+		(void)snprintf(pid, sizeof pid, "%d", (int)c->init.pid);
+		r = io_replace_at(c->pid_file_dir, c->pid_file_name, pid, strlen(pid), 0644);
+		if (r < 0)
+			r = err_sys(e, -r, "write pid file %s", c->o->pid_file);
+	}
+	if (r == 0 && sync_send(c->sync, SYNC_RELEASE, NULL) < 0)
+		r = err_set(e, EPIPE, "container init died");
+	if (r == 0)
+		(void)unlinkat(c->c.dir_fd, "creating.json", 0);
+	return r;
+}
+
+/*
+ * The order is the design: ids before anything that uses them; sources before the mount namespace is left; groups
+ * before init, init in them before it makes its cgroup namespace; mounts after the id maps; state before release.
+ */
+static const struct stage_fn stages[] = {
+	{ "bundle", read_bundle, NULL },
+	{ "policy", judge, NULL },
+	{ "directory", make_directory, remove_directory },
+	{ "files", open_files, NULL },
+	{ "ids", take_ids, NULL },
+	{ "plan", plan_mounts, NULL },
+	{ "seccomp", compile_seccomp, NULL },
+	{ "cgroup", make_cgroup, drop_cgroup },
+	{ "clone", clone_init, kill_init },
+	{ "id maps", map_ids, NULL },
+	{ "enter cgroup", enter_cgroup, NULL },
+	{ "limits", limit_init, NULL },
+	{ "hooks", begin_hooks, cancel_hooks },
+	{ "mounts", stage_mounts, NULL },
+	{ "hooks done", await_hooks, NULL },
+	{ "init", run_init, NULL },
+	{ "finish", finish, NULL },
+};
+
+static int run_stages(struct create *c, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
+		int r = stages[i].run(c, e);
+
+		if (r == 0)
+			continue;
+		/* Undoing needs the host's tree again. */
+		if (c->host_mntns >= 0)
+			(void)setns(c->host_mntns, CLONE_NEWNS);
+		for (size_t k = i + 1; k-- > 0;)
+			if (stages[k].undo && (k < i || stages[k].undo == kill_init || stages[k].undo == cancel_hooks))
+				stages[k].undo(c);
+		return r;
+	}
+	return 0;
+}
+
+static void create_done(struct create *c)
+{
+	int *const fds[] = { &c->ids_fd,     &c->host_mntns, &c->sync,	   &c->sync_init, &c->start_fd,
+			     &c->console_fd, &c->userns_fd,  &c->netns_fd, &c->pidns_fd,  &c->pid_file_dir };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		*fds[i] = fd_close(*fds[i]);
+	plan_done(&c->plan);
+	seccomp_program_done(&c->seccomp);
+	if (c->cg)
+		cgroup_free(c->cg);
+	joined_done(&c->joined);
+	pidref_done(&c->init);
+	oci_spec_done(&c->spec);
+	settings_done(&c->settings);
+	free(c->bundle);
+	free(c->config);
+	free(c->pid_file_name);
+	free(c->state);
+	container_done(&c->c);
+}
+
+int create_container(const struct runtime *rt, const struct create_options *o, struct container *ret, struct err *e)
+{
+	struct create c = {
+		.rt = rt, .o = o, .c = CONTAINER_EMPTY, .init = { .fd = -EBADF }, .hooks = HOOK_RUNNER_EMPTY,
+		.plan = { .root = { .fd = -EBADF, .parent_fd = -EBADF } }, .joined = JOINED_EMPTY,
+		.ids_fd = -EBADF, .host_mntns = -EBADF, .sync = -EBADF, .sync_init = -EBADF, .start_fd = -EBADF,
+		.console_fd = -EBADF, .userns_fd = -EBADF, .netns_fd = -EBADF, .pidns_fd = -EBADF, .pid_file_dir = -EBADF,
+	};
+	int r = container_check_id(o->id, e);
+
+	if (r == 0)
+		r = run_stages(&c, e);
+	/* What follows (pid files, logs, poststart hooks, deleting) happens in the host's tree again. */
+	if (r == 0 && c.host_mntns >= 0 && ret && setns(c.host_mntns, CLONE_NEWNS) < 0)
+		r = err_sys(e, errno, "go back to the host's mount namespace");
+	if (r == 0 && ret) {
+		*ret = c.c;
+		ret->init = c.init;
+		c.init = PIDREF_EMPTY;
+		c.c = CONTAINER_EMPTY;
+	}
+	create_done(&c);
+	return r;
+}
+
+/* ---- start ---- */
+
+int start_container(const struct runtime *rt, const char *id, struct err *e)
+{
+	struct container c = CONTAINER_EMPTY;
+	enum container_status status;
+	int r;
+
+	r = container_load(rt, id, true, &c, e);
+	if (r < 0)
+		return r;
+	status = container_status(&c);
+	if (status == CONTAINER_STOPPED)
+		r = err_set(e, EINVAL, "cannot start a container that has stopped");
+	else if (status != CONTAINER_CREATED)
+		r = err_set(e, EINVAL, "cannot start an already running container");
+	if (r == 0)
+		r = start_begin(&c, e);
+	if (r == 0)
+		(void)unlinkat(c.dir_fd, "start", 0);
+	container_done(&c);
+	return r;
+}

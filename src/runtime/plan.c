@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/plan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "policy/policy.h"
+
+/*
+ * File systems that a container's init can make itself in its own namespaces (FS_USERNS_MOUNT). Everything else would
+ * need the host's rights over a file system parser: refused by name (A28, A49).
+ */
+static const char *const inside_types[] = { "tmpfs", "devpts", "mqueue", "ramfs", "cgroup2", "binfmt_misc" };
+
+static bool is_inside_type(const char *type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(inside_types); i++)
+		if (strcmp(type, inside_types[i]) == 0)
+			return true;
+	return false;
+}
+
+/* "/dev/" and "//dev" mean "/dev". */
+static bool is_dest(const struct oci_mount *m, const char *what)
+{
+	const char *d = m->destination;
+	size_t len = strlen(d);
+
+	while (len > 1 && d[len - 1] == '/')
+		len--;
+	while (len > 1 && d[0] == '/' && d[1] == '/')
+		d++, len--;
+	return len == strlen(what) && memcmp(d, what, len) == 0;
+}
+
+static int plan_special(struct planned_mount *m, enum staged_kind staged)
+{
+	m->kind = MOUNT_STAGED;
+	m->staged = staged;
+	m->is_dir = true;
+	return 0;
+}
+
+static int plan_one(const struct runtime *rt, struct plan *p, struct planned_mount *m, const struct bind_context *ctx,
+		    struct err *e)
+{
+	const char *type = m->spec->type ? m->spec->type : "";
+	int r;
+
+	r = mount_options_parse(&m->spec->options, &m->opt, e);
+	if (r < 0)
+		return r;
+	if (m->opt.remount)
+		return err_set(e, ENOTSUP, "option \"remount\" is not supported: give the options at the first mount");
+	if (m->opt.copy_up && strcmp(type, "tmpfs") != 0)
+		return err_set(e, EINVAL, "option \"tmpcopyup\" is for tmpfs only, not for type \"%s\"", type);
+	if ((m->opt.idmap || m->spec->uid_mappings.n || m->spec->gid_mappings.n) && !m->opt.bind &&
+	    strcmp(type, "bind") != 0)
+		return err_set(e, EINVAL, "id mappings are for bind mounts only, not for type \"%s\"", type);
+	if (m->opt.bind || strcmp(type, "bind") == 0 || strcmp(type, "none") == 0 || *type == '\0')
+		return plan_bind(rt, p, m, ctx, e);
+	if (strcmp(type, "overlay") == 0)
+		return plan_overlay_mount(rt, p, m, ctx, e);
+	if (strcmp(type, "proc") == 0)
+		return plan_special(m, STAGED_PROC);
+	if (strcmp(type, "sysfs") == 0)
+		return plan_special(m, STAGED_SYS);
+	if (strcmp(type, "tmpfs") == 0 && is_dest(m->spec, "/dev"))
+		return plan_special(m, STAGED_DEV);
+	m->is_dir = true;
+	if (strcmp(type, "cgroup") == 0) {
+		m->kind = MOUNT_CGROUP;
+		return 0;
+	}
+	if (is_inside_type(type)) {
+		m->kind = MOUNT_INSIDE;
+		return 0;
+	}
+	return err_set(e, ENOTSUP,
+		       "type \"%s\" cannot be mounted in an isolated container; mount it on the host and bind it from a "
+		       "directory that filesharingAllowedDirectories lists", type);
+}
+
+static int plan_mounts(const struct runtime *rt, struct plan *p, const struct bind_context *ctx, struct err *e)
+{
+	p->mounts = calloc(p->spec->n_mounts + 1, sizeof *p->mounts);
+	if (!p->mounts)
+		return err_sys(e, ENOMEM, "mounts");
+	for (size_t i = 0; i < p->spec->n_mounts; i++) {
+		struct planned_mount *m = &p->mounts[p->n_mounts++];
+		int r;
+
+		*m = (struct planned_mount){ .spec = &p->spec->mounts[i], .fd = -EBADF };
+		(void)snprintf(m->name, sizeof m->name, "m%zu", i);
+		r = plan_one(rt, p, m, ctx, e);
+		/* M3 has to stay as Docker words it. */
+		if (r < 0)
+			return r == -EPERM ? r : err_ctx(e, r, "config.json: mounts[%zu] (%s)", i, m->spec->destination);
+	}
+	return 0;
+}
+
+int plan_make(const struct runtime *rt, const struct settings *st, const struct oci_spec *spec, const char *bundle,
+	      const char *id, char *const *joined_ids, struct plan *ret, struct err *e)
+{
+	struct plan p = { .spec = spec, .settings = st, .root = { .fd = -EBADF, .parent_fd = -EBADF } };
+	const char *const protected_paths[] = { rt->root, rt->ids_path, "/etc/caisson", "/run/caisson",
+						st->file[0] == '/' ? st->file : "/etc/caisson" };
+	struct bind_context ctx = {
+		.container_id = id,
+		.bundle = bundle,
+		.protected_paths = protected_paths,
+		.n_protected = ARRAY_SIZE(protected_paths),
+		.joined_ids = (const char *const *)joined_ids,
+	};
+	int r;
+
+	while (joined_ids && joined_ids[ctx.n_joined])
+		ctx.n_joined++;
+	r = plan_root(rt, &p, bundle, e);
+	ctx.rootfs = p.rootfs;
+	if (r == 0)
+		r = plan_devices(&p, e);
+	if (r == 0)
+		r = plan_mounts(rt, &p, &ctx, e);
+	if (r < 0) {
+		plan_done(&p);
+		return r;
+	}
+	p.host_visible = spec->create_container.n > 0;
+	p.dev_in_root = true;
+	for (size_t i = 0; i < p.n_mounts; i++)
+		if (is_dest(p.mounts[i].spec, "/dev"))
+			p.dev_in_root = false;
+	*ret = p;
+	return 0;
+}
+
+void plan_done(struct plan *p)
+{
+	for (size_t i = 0; i < p->n_mounts; i++) {
+		mount_options_done(&p->mounts[i].opt);
+		p->mounts[i].fd = fd_close(p->mounts[i].fd);
+	}
+	for (size_t i = 0; i < p->root.n_lower; i++)
+		(void)fd_close(p->root.lower[i].fd);
+	p->root.fd = fd_close(p->root.fd);
+	p->root.parent_fd = fd_close(p->root.parent_fd);
+	overlay_options_done(&p->root.opt);
+	free(p->root.lower);
+	free(p->root.opt_text);
+	free(p->root.upper);
+	free(p->root.work);
+	free(p->mounts);
+	free(p->rootfs);
+	free(p->devices);
+	free(p->device_rules);
+	*p = (struct plan){ .root = { .fd = -EBADF, .parent_fd = -EBADF } };
+}

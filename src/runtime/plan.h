@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RUNTIME_PLAN_H
+#define RUNTIME_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "codec/mountinfo.h"
+#include "codec/mountopt.h"
+#include "codec/oci-spec.h"
+#include "codec/settings.h"
+#include "policy/bind.h"
+#include "runtime/container.h"
+
+/*
+ * What will be mounted in a container, decided and opened in the host's mount namespace before anything of
+ * the container exists ("plan"), then made ready by the runtime process ("stage"), then put together by the
+ * container's init with the container's own rights ("assemble").
+ *
+ * Stage: a tmpfs that becomes the root of an intermediate mount namespace owned by the host's user namespace. Every
+ * mount that the host makes lies there under a name of its own. Init then unshares its mount namespace inside the
+ * container's user namespace: the kernel locks everything in the copy (children cannot be separated, read-only,
+ * nosuid, nodev, noexec are frozen). open_tree(CLONE) of each name gives a mount with a free top and locked
+ * insides, which init moves into place. See docs/adr/0002-locked-mounts.md.
+ */
+
+enum mount_kind {
+	MOUNT_STAGED, /* made by the host, taken over by init from the stage */
+	MOUNT_INSIDE, /* made by init in the container's own namespaces: tmpfs, devpts, mqueue, cgroup2 ... */
+	MOUNT_CGROUP, /* cgroup hierarchies as the container's cgroup namespace shows them */
+};
+
+enum staged_kind {
+	STAGED_NONE,
+	STAGED_BIND,
+	STAGED_PROC,
+	STAGED_SYS,
+	STAGED_DEV,
+	STAGED_OVERLAY,
+};
+
+struct planned_mount {
+	const struct oci_mount *spec;
+	struct mount_options opt;
+	enum mount_kind kind;
+	enum staged_kind staged;
+	bool is_dir;
+	bool empty_shm; /* the source cannot be id-mapped but need not be: an empty tmpfs of ours takes its place */
+	int fd;		/* STAGED: detached mount, owned until it is attached to the stage */
+	enum bind_verdict verdict;
+	uint32_t owner_uid, owner_gid; /* BIND_SHARE: of the source */
+	char name[24]; /* on the stage */
+};
+
+struct overlay_layer {
+	int fd; /* detached clone of the layer's mount with the layer as its root */
+	bool data_only;
+};
+
+struct planned_root {
+	bool overlay;
+	int fd; /* not an overlay: detached clone of root.path */
+	struct overlay_layer *lower;
+	size_t n_lower;
+	int parent_fd;	   /* overlay with upper: detached clone of the directory that holds upper and work */
+	char *upper, *work; /* names below it */
+	struct overlay_options opt;
+	char *opt_text; /* what opt points into */
+	uint64_t dev;	/* of the overlay once made */
+};
+
+struct plan {
+	const struct oci_spec *spec;
+	const struct settings *settings;
+	struct planned_root root;
+	struct planned_mount *mounts;
+	size_t n_mounts;
+	bool host_visible; /* createContainer hooks run before pivot_root with the host's tree in view */
+	bool no_pivot;
+	bool dev_in_root; /* nothing is mounted on /dev: each node is bound into the root file system */
+	char *rootfs; /* canonical root.path */
+	/* devices, as the policy decided */
+	struct oci_device *devices;
+	size_t n_devices;
+	struct cgroup_device *device_rules;
+	size_t n_device_rules;
+};
+
+#define STAGE_ROOT "root" /* the root file system */
+#define STAGE_RW "rw"	  /* a writable view of it, when it is read-only: for making mount points */
+#define STAGE_NEW "new"	  /* where init attaches the root before pivot_root */
+#define STAGE_PROC "proc" /* a clean procfs of the container's pid namespace, for init's own writes */
+#define STAGE_DEV "dev"	  /* device nodes, when plan.dev_in_root */
+#define STAGE_NULL "null" /* /dev/null made by us, to mask files with */
+
+/*
+ * plan_make() - open and judge the root file system, every mount source and every device. Runs in the host's mount namespace as root.
+ * @bundle: canonical path; relative root.path and bind sources are below it
+ * @joined_ids: containers whose namespaces this one joins, NULL-terminated; NULL: none
+ */
+int plan_make(const struct runtime *rt, const struct settings *st, const struct oci_spec *spec, const char *bundle,
+	      const char *id, char *const *joined_ids, struct plan *ret, struct err *e);
+void plan_done(struct plan *p);
+
+/* Parts, each in a file of its own. */
+int plan_root(const struct runtime *rt, struct plan *p, const char *bundle, struct err *e);
+int plan_bind(const struct runtime *rt, struct plan *p, struct planned_mount *m, const struct bind_context *ctx,
+	      struct err *e);
+int plan_overlay_mount(const struct runtime *rt, struct plan *p, struct planned_mount *m,
+		       const struct bind_context *ctx, struct err *e);
+int plan_devices(struct plan *p, struct err *e);
+
+/* What staging needs to know of the container that was just cloned. */
+struct stage_context {
+	const struct runtime *rt;
+	pid_t init;
+	uint32_t base;
+	int userns_fd, netns_fd, pidns_fd;
+	bool netns_is_hosts; /* joined, and owned by the host's user namespace: sysfs is made read-only */
+	const char *at;	     /* directory of the host where the stage is attached (the state directory) */
+};
+
+/*
+ * stage_build() - in the intermediate mount namespace (unshared, private): attach the stage, make all of its mounts and make it the
+ * root of the namespace (unless plan->host_visible).
+ */
+int stage_build(struct plan *p, const struct stage_context *c, struct err *e);
+
+/* root_make() - the id-mapped root file system as a detached mount. Return: fd or -errno. */
+int root_make(struct plan *p, const struct stage_context *c, struct err *e);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/start.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "confine/confine.h"
+#include "runtime/hooks.h"
+#include "sys/missing.h"
+
+#define SOCKET_NAME "start"
+
+/* Through /proc/self/fd: a state directory's path may be longer than sun_path. */
+static void address(int dir_fd, struct sockaddr_un *ret)
+{
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	(void)snprintf(ret->sun_path, sizeof ret->sun_path, "/proc/self/fd/%d/" SOCKET_NAME, dir_fd);
+}
+
+int start_listen(int dir_fd, struct err *e)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct sockaddr_un addr;
+
+	address(dir_fd, &addr);
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&addr, sizeof addr) < 0 || listen(fd, 8) < 0)
+		return err_sys(e, errno, "make start socket");
+	return TAKE_FD(fd);
+}
+
+int start_wait(int listen_fd)
+{
+	for (;;) {
+		_cleanup_close_ int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		char c;
+		ssize_t n;
+
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (fd < 0)
+			return -errno;
+		do
+			n = read(fd, &c, 1);
+		while (n < 0 && errno == EINTR);
+		if (n == 1)
+			return TAKE_FD(fd);
+	}
+}
+
+static int start_connect(int dir_fd)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct sockaddr_un addr;
+
+	address(dir_fd, &addr);
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&addr, sizeof addr) < 0)
+		return errno == ENOENT ? -ECONNREFUSED : -errno;
+	return TAKE_FD(fd);
+}
+
+bool start_is_waiting(int dir_fd)
+{
+	_cleanup_close_ int fd = start_connect(dir_fd);
+
+	return fd >= 0;
+}
+
+/* What init says before execve closes the connection: an error, or the number that its seccomp listener will have. */
+union start_answer {
+	struct err err;
+	int listener;
+};
+
+static int take_listener(const struct pidref *init, int number)
+{
+	/* The filter is loaded right after the announcement. */
+	for (int i = 0; i < 10000; i++) {
+		int fd = pidfd_getfd(init->fd, number, 0);
+
+		if (fd >= 0 || errno != EBADF)
+			return fd < 0 ? -errno : fd;
+		(void)poll(NULL, 0, 1);
+	}
+	return -ETIMEDOUT;
+}
+
+static int give_listener(const struct container *c, int number, struct err *e)
+{
+	_cleanup_close_ int fd = take_listener(&c->init, number);
+	_cleanup_(oci_spec_done) struct oci_spec spec = { 0 };
+	_cleanup_free_ char *state = NULL;
+	json_t *o;
+	int r;
+
+	if (fd < 0)
+		return err_sys(e, -fd, "take the seccomp listener");
+	r = container_spec(c, &spec, e);
+	if (r < 0)
+		return r;
+	o = container_state_json(c, CONTAINER_CREATED);
+	state = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	return seccomp_notify_send(spec.linux_.seccomp.listener_path, fd, c->init.pid,
+				   spec.linux_.seccomp.listener_metadata, state ? state : "{}", e);
+}
+
+int start_answers(int fd, const struct container *c, struct err *e)
+{
+	for (;;) {
+		union start_answer a;
+		ssize_t n = recv(fd, &a, sizeof a, 0);
+		int r;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == (ssize_t)sizeof a.listener) {
+			r = give_listener(c, a.listener, e);
+			if (r < 0 || send(fd, "k", 1, MSG_NOSIGNAL) != 1)
+				return r < 0 ? r : -EPIPE;
+			continue;
+		}
+		if (n == (ssize_t)sizeof a.err && a.err.code > 0) {
+			/* Our own code wrote it, but in a process that was already confined: check the form. */
+			a.err.msg[sizeof a.err.msg - 1] = '\0';
+			return err_set(e, a.err.code, "%s", a.err.msg);
+		}
+		return 0; /* execve closed it (or init was killed: then that is the container's end, not ours) */
+	}
+}
+
+static int run_poststart(const struct container *c, struct err *e)
+{
+	_cleanup_(oci_spec_done) struct oci_spec spec = { 0 };
+	_cleanup_free_ char *state = NULL;
+	json_t *o;
+	int r;
+
+	if (!c->has_poststart)
+		return 0;
+	r = container_spec(c, &spec, e);
+	if (r < 0)
+		return r;
+	o = container_state_json(c, CONTAINER_RUNNING);
+	state = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	r = hooks_run(&spec.poststart, "poststart", state ? state : "{}", e);
+	if (r < 0)
+		(void)pidref_signal(&c->init, SIGKILL);
+	return r;
+}
+
+int start_begin(const struct container *c, struct err *e)
+{
+	_cleanup_close_ int fd = start_connect(c->dir_fd);
+	int r;
+
+	if (fd < 0)
+		return err_sys(e, -fd, "reach the container's init");
+	if (send(fd, "s", 1, MSG_NOSIGNAL) != 1)
+		return err_sys(e, errno, "tell the container's init to start");
+	r = start_answers(fd, c, e);
+	return r < 0 ? r : run_poststart(c, e);
+}

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# Runs last: what all the other files left on the host.
+
+load ../lib/common.bash
+load ../lib/docker.bash
+load ../lib/bundle.bash
+
+setup_file() {
+	run_open
+}
+
+teardown_file() {
+	run_close
+}
+
+@test "an engine and a container come and go without a trace on the host" {
+	local before
+	before=$(host_snapshot)
+	docker_open
+	d run --rm --runtime sysbox-runc -p 18090:80 "$IMAGE" true
+	dbg aa --privileged -v v1:/v
+	CAISSON_TEST_OWNER='' docker_close
+	diff <(printf '%s\n' "$before") <(host_snapshot)
+}
+
+@test "nothing that a test file started was left for the harness to remove" {
+	[ ! -s "$CAISSON_TEST_RUN/leftovers" ] || fail "$(cat "$CAISSON_TEST_RUN/leftovers")"
+}
+
+@test "no process of any engine of this run is alive" {
+	local pid
+	for pid in $(engine_pids "$CAISSON_TEST_RUN/"); do
+		fail "$pid: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+	done
+}
+
+@test "no mount, cgroup or network namespace of this run is left" {
+	local left
+	left=$(
+		findmnt -rn -o TARGET | grep -F "$CAISSON_TEST_RUN"
+		cgroup_dirs "ct-$RUN_TAG"
+		ip netns list | grep -F "ct-$RUN_TAG"
+	) || true
+	[ -z "$left" ] || fail "$left"
+}
+
+@test "no container and no id range is registered any more" {
+	local left
+	left=$(find /run/caisson -mindepth 1 \( -type f -o -type l -o -type s \) -size +0 2>/dev/null) || true
+	[ -z "$left" ] || fail "$left"
+}
+
+@test "the host is as it was before the tests" {
+	[ -e "$CAISSON_TEST_RUN/before" ] || host_snapshot >"$CAISSON_TEST_RUN/before"
+	run diff "$CAISSON_TEST_RUN/before" <(host_snapshot)
+	# Other programs of the machine may come and go meanwhile: only what is ours counts.
+	local added
+	added=$(grep '^>' <<<"$output" | grep -Ei 'caisson|ct-|docker|containerd|podman|libpod|veth|br-|overlay|sysbox|moby' || true)
+	[ -z "$added" ] || fail "$added"
+}

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# A dockerd of the test's own: private containerd, data root, exec root, socket, network namespace with a bridge
+# that we make, and cgroup parent. The network namespace keeps engines that run side by side from flushing each
+# other's firewall chains, and takes bridges, veths and rules with it when it goes.
+
+DOCKER=/usr/bin/docker
+[ -x "$DOCKER" ] || DOCKER=docker
+IMAGE=caisson-test/busybox
+
+# net_open NAME - a network namespace with loopback up; prints its name
+net_open() {
+	ip netns add "$1" && ip -n "$1" link set lo up && printf '%s' "$1"
+}
+
+in_net() {
+	local ns=$1
+	shift
+	nsenter --net="/run/netns/$ns" -- "$@"
+}
+
+# spawn LOG COMMAND... - a daemon in a session of its own that holds none of our fds; prints its pid
+spawn() {
+	local log=$1
+	shift
+	(
+		cd /
+		exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+		exec setsid env CAISSON_TEST_RUN="$CAISSON_TEST_RUN" "$@" </dev/null >>"$log" 2>&1
+	) &
+	disown
+	printf '%s' $!
+}
+
+# containerd_open DIR [NETNS] - start a private containerd; sets CONTAINERD_SOCK
+containerd_open() {
+	local dir=$1 ns=${2:-}
+	mkdir -p "$dir/cd"
+	CONTAINERD_SOCK=$dir/cd.sock
+	cat >"$dir/containerd.toml" <<-TOML
+		version = 2
+		root = "$dir/cd/root"
+		state = "$dir/cd/state"
+		disabled_plugins = ["io.containerd.grpc.v1.cri"]
+		[grpc]
+		  address = "$CONTAINERD_SOCK"
+		[plugins."io.containerd.internal.v1.opt"]
+		  path = "$dir/cd/opt"
+	TOML
+	local -a cmd=(containerd --config "$dir/containerd.toml")
+	[ -z "$ns" ] || cmd=(nsenter --net="/run/netns/$ns" -- "${cmd[@]}")
+	spawn "$dir/containerd.log" "${cmd[@]}" >"$dir/containerd.pid"
+	export CONTAINERD_SOCK
+	eventually 20 ctr --address "$CONTAINERD_SOCK" version || {
+		cat "$dir/containerd.log" >&2
+		return 1
+	}
+}
+
+# docker_open [DEFAULT_RUNTIME [EXTRA_DAEMON_FLAGS...]] - start the engine of this test file and import the image
+docker_open() {
+	local default=${1:-sysbox-runc} name third args='[]'
+	shift || true
+	run_open || return 1
+	name=${BATS_TEST_FILENAME##*/}
+	name=${name%.bats}
+	ENGINE=$(file_dir)
+	ENGINE_NET=ct-$RUN_TAG-${name:0:20}
+	ENGINE_CGROUP=ct-$RUN_TAG-${name:0:20}
+	mkdir -p "$ENGINE/etc"
+	net_open "$ENGINE_NET" >/dev/null || return 1
+	third=$((RANDOM % 200 + 20))
+	ENGINE_SUBNET=10.213.$third
+	ip -n "$ENGINE_NET" link add ctbr0 type bridge
+	ip -n "$ENGINE_NET" addr add "$ENGINE_SUBNET.1/24" dev ctbr0
+	ip -n "$ENGINE_NET" link set ctbr0 up
+	if is_caisson; then
+		args=$(jq -nc --arg s "$SETTINGS" '["--settings", $s]')
+	fi
+	jq -n --arg rt "$CAISSON_RUNTIME" --argjson args "$args" --arg default "$default" \
+		'{runtimes: {"sysbox-runc": {path: $rt, runtimeArgs: $args}}, "default-runtime": $default}' \
+		>"$ENGINE/etc/daemon.json"
+	if [ -n "${ENGINE_SHADOW_RUNC:-}" ]; then
+		runc_shadow
+	fi
+	export ENGINE ENGINE_NET ENGINE_CGROUP ENGINE_SUBNET
+	export DOCKER_HOST=unix://$ENGINE/d.sock DOCKER_CONFIG=$ENGINE/etc COMPOSE_HTTP_TIMEOUT=60
+	containerd_open "$ENGINE" "$ENGINE_NET" || return 1
+	printf '%s\n' "${*@Q}" >"$ENGINE/flags"
+	docker_daemon_start || return 1
+	image_tar "$CAISSON_TEST_RUN/busybox.tar"
+	"$DOCKER" import -c 'CMD ["/bin/sh"]' -c 'ENV PATH=/bin:/usr/bin' "$CAISSON_TEST_RUN/busybox.tar" "$IMAGE" >/dev/null
+}
+
+# runc_shadow() - make `runc` on the engine's PATH the runtime under test, as the guard installs it
+runc_shadow() {
+	mkdir -p "$ENGINE/bin"
+	if is_caisson; then
+		printf '#!/bin/sh\nexec %q --settings %q "$@"\n' "$CAISSON_RUNTIME" "$SETTINGS" >"$ENGINE/bin/runc"
+	else
+		printf '#!/bin/sh\nexec %q "$@"\n' "$CAISSON_RUNTIME" >"$ENGINE/bin/runc"
+	fi
+	chmod 0755 "$ENGINE/bin/runc"
+	export PATH=$ENGINE/bin:$PATH
+}
+
+docker_daemon_start() {
+	local -a extra
+	eval "extra=($(cat "$ENGINE/flags"))"
+	rm -f "$ENGINE/dockerd.pid"
+	spawn "$ENGINE/dockerd.log" nsenter --net="/run/netns/$ENGINE_NET" -- dockerd \
+		--config-file "$ENGINE/etc/daemon.json" --data-root "$ENGINE/data" --exec-root "$ENGINE/exec" \
+		--host "$DOCKER_HOST" --pidfile "$ENGINE/dockerd.pid" --containerd "$CONTAINERD_SOCK" \
+		--bridge ctbr0 --fixed-cidr "$ENGINE_SUBNET.0/24" --cgroup-parent "/$ENGINE_CGROUP" \
+		--default-address-pool "base=10.214.0.0/16,size=24" "${extra[@]}" >/dev/null
+	eventually 40 "$DOCKER" version || {
+		tail -50 "$ENGINE/dockerd.log" >&2
+		return 1
+	}
+}
+
+docker_daemon_stop() {
+	local pid
+	pid=$(cat "$ENGINE/dockerd.pid" 2>/dev/null) || return 0
+	kill -"${1:-TERM}" "$pid" 2>/dev/null
+	eventually 30 test ! -e "/proc/$pid"
+}
+
+# docker_close() - end the engine of this test file and remove all of it; quiet when it never started
+docker_close() {
+	local ids
+	[ -n "${ENGINE:-}" ] || return 0
+	if [ -S "$ENGINE/d.sock" ]; then
+		ids=$(timeout 20 "$DOCKER" ps -aq 2>/dev/null)
+		# shellcheck disable=SC2086
+		[ -z "$ids" ] || timeout 120 "$DOCKER" rm -fv $ids >/dev/null 2>&1
+	fi
+	mkdir -p "$CAISSON_TEST_RUN/logs"
+	cp "$ENGINE/dockerd.log" "$CAISSON_TEST_RUN/logs/${ENGINE##*/}-dockerd.log" 2>/dev/null
+	docker_daemon_stop || docker_daemon_stop KILL
+	containerd_close "$ENGINE"
+	if ip netns list | grep -qw "$ENGINE_NET"; then
+		ip netns delete "$ENGINE_NET"
+	fi
+	engine_remove "$ENGINE" "$ENGINE_CGROUP"
+	run_close
+}
+
+containerd_close() {
+	local pid
+	pid=$(cat "$1/containerd.pid" 2>/dev/null) || return 0
+	kill -TERM "$pid" 2>/dev/null
+	eventually 20 test ! -e "/proc/$pid" || kill -KILL "$pid"
+	for pid in $(engine_pids "$1"); do
+		kill -KILL "$pid" 2>/dev/null
+	done
+	return 0
+}
+
+# engine_remove DIR CGROUP - mounts, cgroups and files of an engine that has ended
+engine_remove() {
+	local m d
+	findmnt -rn -o TARGET | grep -F -- "$1/" | sort -r | while read -r m; do
+		printf 'left mounted by the engine: %s\n' "$m" >>"$CAISSON_TEST_RUN/leftovers"
+		umount -l -- "$m"
+	done
+	for d in $(cgroup_dirs "$2"); do
+		rmdir "$d" 2>/dev/null || printf 'left cgroup: %s\n' "$d" >>"$CAISSON_TEST_RUN/leftovers"
+	done
+	rm -rf --one-file-system "$1"
+}
+
+# image_tar FILE - the busybox image, made once per run
+image_tar() {
+	[ -e "$1" ] || {
+		busybox_rootfs "$1.d" && tar -C "$1.d" --numeric-owner -cf "$1.new" . && mv "$1.new" "$1" && rm -rf "$1.d"
+	}
+}
+
+# debian_tar - a minimal Debian, cached across runs; prints its path
+debian_tar() {
+	local cache=/var/cache/caisson-tests tar
+	tar=$cache/debian-bookworm-minbase.tar
+	if [ ! -e "$tar" ]; then
+		mkdir -p "$cache"
+		debootstrap --variant=minbase bookworm "$cache/root.$$" >"$cache/debootstrap.log" 2>&1 &&
+			rm -rf "$cache/root.$$"/var/cache/apt/archives/*.deb &&
+			tar -C "$cache/root.$$" --numeric-owner --exclude='./dev/*' -cf "$tar.$$" . && mv "$tar.$$" "$tar"
+		rm -rf "$cache/root.$$"
+	fi
+	[ -e "$tar" ] && printf '%s' "$tar"
+}
+
+d() {
+	"$DOCKER" "$@"
+}
+
+# net_flags FLAGS... - containers need no network unless they say so: sets NET
+net_flags() {
+	NET=(--network none)
+	case " $* " in *" --network"* | *" -p "*) NET=() ;; esac
+}
+
+# drun [FLAGS...] -- COMMAND... - a throw-away container under the runtime of the test
+drun() {
+	local -a flags=() NET
+	while [ "$1" != -- ]; do
+		flags+=("$1")
+		shift
+	done
+	shift
+	net_flags "${flags[@]}"
+	"$DOCKER" run --rm "${NET[@]}" --runtime sysbox-runc "${flags[@]}" "$IMAGE" "$@"
+}
+
+# dbg NAME [FLAGS...] [-- COMMAND...] - a container in the background that ends at once on TERM
+dbg() {
+	local name=$1
+	local -a NET flags=() cmd=(sh -c 'trap "exit 0" TERM; while :; do sleep 3600 & wait $!; done')
+	shift
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		flags+=("$1")
+		shift
+	done
+	if [ "${1:-}" = -- ]; then
+		shift
+		cmd=("$@")
+	fi
+	net_flags "${flags[@]}"
+	"$DOCKER" run -d --name "$name" "${NET[@]}" --runtime sysbox-runc "${flags[@]}" "$IMAGE" "${cmd[@]}"
+}
+
+dpid() {
+	"$DOCKER" inspect -f '{{.State.Pid}}' "$1"
+}
+
+dstate() {
+	"$DOCKER" inspect -f '{{.State.Status}}' "$1"
+}
+
+is_state() {
+	[ "$(dstate "$1")" = "$2" ]
+}
+
+# drm NAME... - remove containers; never fails
+drm() {
+	"$DOCKER" rm -fv "$@" >/dev/null 2>&1 || true
+}

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Podman, rootful, with everything private: storage, run root, tmp dir, configuration, network namespace.
+
+# podman_open() - set up for this test file and import the image
+podman_open() {
+	run_open || return 1
+	ENGINE=$(file_dir)
+	ENGINE_NET=ct-$RUN_TAG-podman
+	export ENGINE ENGINE_NET
+	mkdir -p "$ENGINE/etc" "$ENGINE/net"
+	net_open "$ENGINE_NET" >/dev/null || return 1
+	# Podman hands runtimes no extra flags of their own, so the settings file comes in by a wrapper.
+	if is_caisson; then
+		printf '#!/bin/sh\nexec %q --settings %q "$@"\n' "$CAISSON_RUNTIME" "$SETTINGS" >"$ENGINE/runtime"
+	else
+		printf '#!/bin/sh\nexec %q "$@"\n' "$CAISSON_RUNTIME" >"$ENGINE/runtime"
+	fi
+	chmod 0755 "$ENGINE/runtime"
+	cat >"$ENGINE/etc/containers.conf" <<-CONF
+		[containers]
+		cgroupns = "private"
+		log_driver = "k8s-file"
+		[engine]
+		cgroup_manager = "cgroupfs"
+		events_logger = "file"
+		network_cmd_path = ""
+		[network]
+		network_backend = "netavark"
+		network_config_dir = "$ENGINE/net"
+	CONF
+	printf '[storage]\ndriver = "overlay"\n' >"$ENGINE/etc/storage.conf"
+	export CONTAINERS_CONF=$ENGINE/etc/containers.conf CONTAINERS_STORAGE_CONF=$ENGINE/etc/storage.conf
+	image_tar "$CAISSON_TEST_RUN/busybox.tar"
+	p import -c 'CMD=["/bin/sh"]' -c 'ENV=PATH=/bin:/usr/bin' "$CAISSON_TEST_RUN/busybox.tar" "$IMAGE" >/dev/null
+}
+
+p() {
+	in_net "$ENGINE_NET" podman --root "$ENGINE/root" --runroot "$ENGINE/run" --tmpdir "$ENGINE/tmp" \
+		--runtime "$ENGINE/runtime" --cgroup-manager cgroupfs --events-backend file "$@"
+}
+
+prun() {
+	p run --rm --network none --cgroup-parent "/ct-$RUN_TAG-podman" "$@"
+}
+
+podman_close() {
+	[ -n "${ENGINE:-}" ] || return 0
+	p rm -fa -t 0 >/dev/null 2>&1
+	p network prune -f >/dev/null 2>&1
+	for pid in $(engine_pids "$ENGINE"); do
+		kill -KILL "$pid" 2>/dev/null
+	done
+	if ip netns list | grep -qw "$ENGINE_NET"; then
+		ip netns delete "$ENGINE_NET"
+	fi
+	umount -l "$ENGINE/root/overlay" 2>/dev/null
+	engine_remove "$ENGINE" "ct-$RUN_TAG-podman"
+	run_close
+}

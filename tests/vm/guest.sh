@@ -1,0 +1,166 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs inside the guest, as root, started by its init with standard output on the serial line that run.sh reads.
+# Prints one TAP stream per suite, each after a line "VM-SUITE name"; count.awk adds them up on the host.
+set -u
+
+top=/caisson
+cd "$top" || exit 1
+# shellcheck source=/dev/null
+. "$top/vm.env"
+suites=${CAISSON_VM_SUITES:-unit control vm integration systemd}
+filter=${CAISSON_VM_FILTER:-}
+[ -z "${CAISSON_RUNTIME:-}" ] || export CAISSON_RUNTIME
+export CAISSON_VM=1 CAISSON_BUILD=$top/build PATH=/run/caisson-vm/bin:$PATH
+
+# Integration files that are run once more on an engine with the systemd cgroup driver.
+systemd_subset="cgroup cgroups lifecycle resources engine docker"
+
+note()
+{
+	printf '# %s\n' "$*"
+}
+
+# An engine picks the systemd driver by itself where systemd runs; the tests say which one they want. This stands in
+# front of dockerd in PATH, so that the integration tests' own engines need not know of it: with the systemd driver a
+# cgroup parent is a slice.
+install_dockerd_front()
+{
+	mkdir -p /run/caisson-vm/bin
+	cat >/run/caisson-vm/bin/dockerd <<'FRONT'
+#!/bin/bash
+case "$*" in
+*native.cgroupdriver=*) exec /usr/sbin/dockerd "$@" ;;
+esac
+driver=${CAISSON_CGROUP_DRIVER:-cgroupfs}
+args=("$@")
+if [ "$driver" = systemd ]; then
+	for i in "${!args[@]}"; do
+		if [ "${args[i]}" = --cgroup-parent ]; then
+			name=${args[i + 1]#/}
+			args[i + 1]=${name%.slice}.slice
+		fi
+	done
+fi
+exec /usr/sbin/dockerd --exec-opt "native.cgroupdriver=$driver" "${args[@]}"
+FRONT
+	chmod 755 /run/caisson-vm/bin/dockerd
+}
+
+# One directory for all that the bats files make, as tests/run.sh does it.
+open_run()
+{
+	CAISSON_TEST_RUN=$(mktemp -d /var/tmp/caisson-tests.XXXXXX) || return 1
+	export CAISSON_TEST_RUN
+	# shellcheck source=tests/lib/common.bash
+	. "$top/tests/lib/common.bash"
+	# shellcheck source=tests/lib/docker.bash
+	. "$top/tests/lib/docker.bash"
+	run_open && image_tar "$CAISSON_TEST_RUN/busybox.tar" && host_snapshot >"$CAISSON_TEST_RUN/before"
+}
+
+# unit_suite: every cmocka test counts; a program without such tests (the corpus replays) counts as one.
+unit_suite()
+{
+	local name cmd log rc words
+
+	while IFS=$'\t' read -r name cmd; do
+		IFS=$'\t' read -r -a words <<<"$cmd"
+		echo "VM-SUITE unit/$name"
+		rc=0
+		log=$(CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "${words[@]}" 2>&1 </dev/null) || rc=$?
+		if grep -q '^1\.\.' <<<"$log"; then
+			sed -E '/^(1\.\.|ok |not ok )/! s/^/# /' <<<"$log"
+			if [ "$rc" != 0 ] && ! grep -q '^not ok ' <<<"$log"; then
+				echo "not ok $name ended with $rc"
+			fi
+			continue
+		fi
+		echo "1..1"
+		if [ "$rc" = 0 ]; then
+			echo "ok 1 $name"
+		elif [ "$rc" = 77 ]; then
+			echo "ok 1 $name # SKIP"
+		else
+			echo "not ok 1 $name ended with $rc"
+			tail -n 30 <<<"$log" | sed 's/^/# /'
+		fi
+	done <units.tsv
+}
+
+# bats_file SUITE FILE: a file that hangs costs its own time limit, not that of the whole run.
+bats_file()
+{
+	local rc=0 start=$SECONDS
+
+	case $2 in
+	*"$filter"*) ;;
+	*) return 0 ;;
+	esac
+	echo "VM-SUITE $1/$(basename "$2" .bats)"
+	timeout --kill-after=30 "${CAISSON_VM_FILE_TIMEOUT:-900}" bats --tap "$2" 2>&1 </dev/null || rc=$?
+	note "ended with $rc after $((SECONDS - start)) s"
+	# A file can fail without a test of that name, in its set-up or tear-down.
+	[ "$rc" -le 1 ] || echo "not ok $(basename "$2") ended with $rc"
+}
+
+vm_suite()
+{
+	local f
+
+	for f in "$top"/tests/vm/*.bats; do
+		[ "$f" = "$top/tests/vm/control.bats" ] || bats_file vm "$f"
+	done
+	systemctl -q stop docker.service docker.socket containerd.service
+}
+
+integration_suite()
+{
+	local f last=
+
+	for f in "$top"/tests/integration/*.bats; do
+		case $f in
+		*/leftovers.bats) last=$f ;;
+		*'*'*) ;;
+		*) bats_file integration "$f" ;;
+		esac
+	done
+	[ -z "$last" ] || bats_file integration "$last"
+}
+
+systemd_suite()
+{
+	local name
+
+	export CAISSON_CGROUP_DRIVER=systemd
+	for name in $systemd_subset; do
+		[ ! -e "tests/integration/$name.bats" ] || bats_file systemd "tests/integration/$name.bats"
+	done
+	unset CAISSON_CGROUP_DRIVER
+}
+
+note "kernel $(uname -r), $(. /etc/os-release && echo "$PRETTY_NAME"), $(/usr/sbin/dockerd --version), $(nproc) cpus," \
+	"up $(cut -d' ' -f1 /proc/uptime) s"
+install_dockerd_front
+opened=
+for suite in $suites; do
+	case $suite in
+	vm | integration | systemd)
+		if [ -z "$opened" ] && ! open_run; then
+			printf 'VM-SUITE %s\n1..1\nnot ok 1 the run cannot be set up\n' "$suite"
+			continue
+		fi
+		opened=1
+		;;
+	esac
+	case $suite in
+	unit) unit_suite ;;
+	control) bats_file control "$top/tests/vm/control.bats" ;;
+	vm) vm_suite ;;
+	integration) integration_suite ;;
+	systemd) systemd_suite ;;
+	*) printf 'VM-SUITE %s\n1..1\nnot ok 1 no such suite\n' "$suite" ;;
+	esac
+	note "$suite done, up $(cut -d' ' -f1 /proc/uptime) s"
+done
+exit 0
