@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * caisson-systemd: the systemd cgroup driver's D-Bus half. The runtime runs it as root with an empty environment.
+ * caisson-systemd: the systemd cgroup driver's D-Bus half. The runtime runs it as root with an
+ * empty environment.
  *
- *   caisson-systemd start UNIT   make the transient scope UNIT, wait until it is started, print its control group
- *   caisson-systemd set UNIT     change properties of the running UNIT (not kept over a reboot)
- *   caisson-systemd stop UNIT    stop UNIT, wait until it is gone, forget a failed one
+ *   caisson-systemd start UNIT   make the transient scope UNIT, wait until it is started, print its
+ * control group caisson-systemd set UNIT     change properties of the running UNIT (not kept over a
+ * reboot) caisson-systemd stop UNIT    stop UNIT, wait until it is gone, forget a failed one
  *
  * start and set read one property for each line of stdin:
  *
  *   NAME SIGNATURE VALUE
  *
- * SIGNATURE is b (0 or 1), t (decimal), s (the rest of the line), au (one decimal number), ay (hexadecimal bytes), or a(ss)
- * ("PATH ACCESS"; lines with the same NAME that follow each other are one array, a line without VALUE adds nothing).
+ * SIGNATURE is b (0 or 1), t (decimal), s (the rest of the line), au (one decimal number), ay
+ * (hexadecimal bytes), or a(ss)
+ * ("PATH ACCESS"; lines with the same NAME that follow each other are one array, a line without
+ * VALUE adds nothing).
  *
- * Exit status: 0 done; 1 failed, with one line on stderr; 2 usage; 3 there is no such unit (set, stop).
+ * Exit status: 0 done; 1 failed, with one line on stderr; 2 usage; 3 there is no such unit (set,
+ * stop).
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -43,7 +47,8 @@ static const char *destination = "org.freedesktop.systemd1";
 
 static int fail(int r, const sd_bus_error *error, const char *what)
 {
-	const char *text = error && sd_bus_error_is_set(error) && error->message ? error->message : strerror(-r);
+	const char *text = error && sd_bus_error_is_set(error) && error->message ? error->message
+										 : strerror(-r);
 
 	(void)fprintf(stderr, "%s: %s\n", what, text);
 	return r < 0 ? r : -EIO;
@@ -95,9 +100,12 @@ static int append_simple(sd_bus_message *m, const char *sig, const char *value)
 	if (strcmp(sig, "b") == 0)
 		return num_u64(value, 1, &v) < 0 ? -EINVAL : sd_bus_message_append(m, "b", (int)v);
 	if (strcmp(sig, "t") == 0)
-		return num_u64(value, UINT64_MAX, &v) < 0 ? -EINVAL : sd_bus_message_append(m, "t", v);
+		return num_u64(value, UINT64_MAX, &v) < 0 ? -EINVAL
+							  : sd_bus_message_append(m, "t", v);
 	if (strcmp(sig, "au") == 0)
-		return num_u64(value, UINT32_MAX, &v) < 0 ? -EINVAL : sd_bus_message_append(m, "au", 1, (uint32_t)v);
+		return num_u64(value, UINT32_MAX, &v) < 0
+			       ? -EINVAL
+			       : sd_bus_message_append(m, "au", 1, (uint32_t)v);
 	return -EINVAL;
 }
 
@@ -161,7 +169,8 @@ static int append_properties(sd_bus_message *m, char *text)
 				if (*value)
 					r = append_pair(m, value);
 				next = text;
-				if (r < 0 || strncmp(next, name, len) != 0 || strncmp(next + len, " a(ss)", 6) != 0)
+				if (r < 0 || strncmp(next, name, len) != 0 ||
+				    strncmp(next + len, " a(ss)", 6) != 0)
 					break;
 				(void)next_line(&text, &name, &sig, &value);
 			}
@@ -208,7 +217,8 @@ static int wait_job(sd_bus *bus, struct job *job, const char *unit)
 			continue;
 		(void)clock_gettime(CLOCK_MONOTONIC, &t);
 		if (t.tv_sec >= end) {
-			(void)fprintf(stderr, "%s: systemd did not finish within %d seconds\n", unit, JOB_TIMEOUT_S);
+			(void)fprintf(stderr, "%s: systemd did not finish within %d seconds\n",
+				      unit, JOB_TIMEOUT_S);
 			return -ETIMEDOUT;
 		}
 		r = sd_bus_wait(bus, 1000000);
@@ -222,7 +232,8 @@ static int wait_job(sd_bus *bus, struct job *job, const char *unit)
 }
 
 /* Send @m (takes the reference), whose reply is a job, and wait for that job. */
-static int call_job(sd_bus *bus, sd_bus_message *m, struct job *job, sd_bus_error *error, const char *unit)
+static int call_job(sd_bus *bus, sd_bus_message *m, struct job *job, sd_bus_error *error,
+		    const char *unit)
 {
 	_cleanup_(sd_bus_message_unrefp) sd_bus_message *call = m, *reply = NULL;
 	int r = sd_bus_call(bus, call, 0, error, &reply);
@@ -232,22 +243,26 @@ static int call_job(sd_bus *bus, sd_bus_message *m, struct job *job, sd_bus_erro
 	r = sd_bus_message_read(reply, "o", &job->path);
 	if (r < 0)
 		return fail(r, NULL, unit);
-	/* replies and signals come in order, and signals are queued until sd_bus_process(): none can be missed */
+	/* replies and signals come in order, and signals are queued until sd_bus_process(): none
+	 * can be missed */
 	return wait_job(bus, job, unit);
 }
 
 static int subscribe(sd_bus *bus, struct job *job)
 {
-	int r = sd_bus_match_signal(bus, NULL, destination, MANAGER_PATH, MANAGER, "JobRemoved", on_job_removed, job);
+	int r = sd_bus_match_signal(bus, NULL, destination, MANAGER_PATH, MANAGER, "JobRemoved",
+				    on_job_removed, job);
 
 	if (r >= 0)
-		r = sd_bus_call_method(bus, destination, MANAGER_PATH, MANAGER, "Subscribe", NULL, NULL, NULL);
+		r = sd_bus_call_method(bus, destination, MANAGER_PATH, MANAGER, "Subscribe", NULL,
+				       NULL, NULL);
 	return r < 0 ? fail(r, NULL, "subscribe to systemd's signals") : 0;
 }
 
 static void reset_failed(sd_bus *bus, const char *unit)
 {
-	(void)sd_bus_call_method(bus, destination, MANAGER_PATH, MANAGER, "ResetFailedUnit", NULL, NULL, "s", unit);
+	(void)sd_bus_call_method(bus, destination, MANAGER_PATH, MANAGER, "ResetFailedUnit", NULL,
+				 NULL, "s", unit);
 }
 
 static int print_control_group(sd_bus *bus, const char *unit)
@@ -258,19 +273,22 @@ static int print_control_group(sd_bus *bus, const char *unit)
 	const char *path;
 	int r;
 
-	r = sd_bus_call_method(bus, destination, MANAGER_PATH, MANAGER, "GetUnit", &error, &reply, "s", unit);
+	r = sd_bus_call_method(bus, destination, MANAGER_PATH, MANAGER, "GetUnit", &error, &reply,
+			       "s", unit);
 	if (r >= 0)
 		r = sd_bus_message_read(reply, "o", &path);
 	if (r >= 0)
-		r = sd_bus_get_property_string(bus, destination, path, "org.freedesktop.systemd1.Scope", "ControlGroup", &error,
-					       &group);
+		r = sd_bus_get_property_string(bus, destination, path,
+					       "org.freedesktop.systemd1.Scope", "ControlGroup",
+					       &error, &group);
 	if (r < 0)
 		return fail(r, &error, "get the unit's control group");
 	(void)printf("%s\n", group);
 	return fflush(stdout) == 0 ? 0 : -EIO;
 }
 
-static int start_once(sd_bus *bus, const char *unit, const char *input, sd_bus_error *error, struct job *job)
+static int start_once(sd_bus *bus, const char *unit, const char *input, sd_bus_error *error,
+		      struct job *job)
 {
 	_cleanup_free_ char *text = strdup(input);
 	sd_bus_message *m = NULL;
@@ -278,7 +296,8 @@ static int start_once(sd_bus *bus, const char *unit, const char *input, sd_bus_e
 
 	if (!text)
 		return -ENOMEM;
-	r = sd_bus_message_new_method_call(bus, &m, destination, MANAGER_PATH, MANAGER, "StartTransientUnit");
+	r = sd_bus_message_new_method_call(bus, &m, destination, MANAGER_PATH, MANAGER,
+					   "StartTransientUnit");
 	if (r >= 0)
 		r = sd_bus_message_append(m, "ss", unit, "fail");
 	if (r >= 0)
@@ -302,7 +321,8 @@ static int do_start(sd_bus *bus, const char *unit, const char *input)
 		return r;
 	r = start_once(bus, unit, input, &error, &job);
 	if (r < 0 && sd_bus_error_has_name(&error, "org.freedesktop.systemd1.UnitExists")) {
-		/* left over, failed, from a container of the same name; a running one stays and is refused again */
+		/* left over, failed, from a container of the same name; a running one stays and is
+		 * refused again */
 		reset_failed(bus, unit);
 		sd_bus_error_free(&error);
 		r = start_once(bus, unit, input, &error, &job);
@@ -316,7 +336,8 @@ static int do_set(sd_bus *bus, const char *unit, char *input)
 {
 	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
 	_cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-	int r = sd_bus_message_new_method_call(bus, &m, destination, MANAGER_PATH, MANAGER, "SetUnitProperties");
+	int r = sd_bus_message_new_method_call(bus, &m, destination, MANAGER_PATH, MANAGER,
+					       "SetUnitProperties");
 
 	if (r >= 0)
 		r = sd_bus_message_append(m, "sb", unit, 1);
@@ -362,10 +383,12 @@ int main(int argc, char **argv)
 	int r;
 
 	if (strcmp(verb, "start") != 0 && strcmp(verb, "set") != 0 && strcmp(verb, "stop") != 0) {
-		(void)fprintf(stderr, "usage: caisson-systemd {start|set|stop} UNIT <PROPERTIES (run by caisson)\n");
+		(void)fprintf(stderr, "usage: caisson-systemd {start|set|stop} UNIT <PROPERTIES "
+				      "(run by caisson)\n");
 		return 2;
 	}
-	if (strcmp(verb, "stop") != 0 && (r = io_read_fd(STDIN_FILENO, INPUT_MAX, &input, NULL)) < 0) {
+	if (strcmp(verb, "stop") != 0 &&
+	    (r = io_read_fd(STDIN_FILENO, INPUT_MAX, &input, NULL)) < 0) {
 		(void)fail(r, NULL, "read the properties");
 		return 1;
 	}

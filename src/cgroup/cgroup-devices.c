@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which devices a container may use. v1: lines in devices.allow and devices.deny; v2: a BPF program at the group.
- * In both, everything is denied that no rule allows, and one rule must cover all that an open or mknod asks for.
+ * Which devices a container may use. v1: lines in devices.allow and devices.deny; v2: a BPF program
+ * at the group. In both, everything is denied that no rule allows, and one rule must cover all that
+ * an open or mknod asks for.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -29,8 +30,8 @@ static bool same_device(const struct cg_dev_rule *a, const struct cg_dev_rule *b
 
 static bool covers(const struct cg_dev_rule *a, const struct cg_dev_rule *b)
 {
-	return a->type == b->type && (a->major < 0 || a->major == b->major) && (a->minor < 0 || a->minor == b->minor) &&
-	       (b->access & ~a->access) == 0;
+	return a->type == b->type && (a->major < 0 || a->major == b->major) &&
+	       (a->minor < 0 || a->minor == b->minor) && (b->access & ~a->access) == 0;
 }
 
 static int compare_rules(const void *a, const void *b)
@@ -54,7 +55,8 @@ static void list_add(struct cg_dev_list *l, const struct cg_dev_rule *r)
 	l->v[l->n++] = *r;
 }
 
-int cg_dev_normalize(const struct cgroup_device *devs, size_t n, struct cg_dev_list *ret, struct err *e)
+int cg_dev_normalize(const struct cgroup_device *devs, size_t n, struct cg_dev_list *ret,
+		     struct err *e)
 {
 	_cleanup_(cg_dev_list_done) struct cg_dev_list l = { 0 };
 	size_t kept = 0;
@@ -67,10 +69,12 @@ int cg_dev_normalize(const struct cgroup_device *devs, size_t n, struct cg_dev_l
 		const struct cgroup_device *d = &devs[i];
 		struct cg_dev_rule r = { .type = d->type, .major = d->major, .minor = d->minor };
 
-		r.access = (d->read ? CG_DEV_R : 0) | (d->write ? CG_DEV_W : 0) | (d->mknod ? CG_DEV_M : 0);
-		if (!strchr("abc", r.type) || !r.type || r.major < -1 || r.minor < -1 || r.major > INT32_MAX ||
-		    r.minor > INT32_MAX || r.access == 0)
-			return err_set(e, EINVAL, "device list: entry %zu: bad type, number or access", i);
+		r.access = (d->read ? CG_DEV_R : 0) | (d->write ? CG_DEV_W : 0) |
+			   (d->mknod ? CG_DEV_M : 0);
+		if (!strchr("abc", r.type) || !r.type || r.major < -1 || r.minor < -1 ||
+		    r.major > INT32_MAX || r.minor > INT32_MAX || r.access == 0)
+			return err_set(e, EINVAL,
+				       "device list: entry %zu: bad type, number or access", i);
 		if (r.type != 'a') {
 			list_add(&l, &r);
 			continue;
@@ -135,8 +139,8 @@ int cg_dev_parse_list(const char *text, struct cg_dev_list *ret)
 	while (*text) {
 		struct cg_dev_rule r = { .type = *text++ };
 
-		if (!strchr("abc", r.type) || *text++ != ' ' || parse_number(&text, &r.major) < 0 || *text++ != ':' ||
-		    parse_number(&text, &r.minor) < 0 || *text++ != ' ')
+		if (!strchr("abc", r.type) || *text++ != ' ' || parse_number(&text, &r.major) < 0 ||
+		    *text++ != ':' || parse_number(&text, &r.minor) < 0 || *text++ != ' ')
 			return -EINVAL;
 		for (; *text && *text != '\n'; text++) {
 			if (!strchr("rwm", *text))
@@ -166,8 +170,10 @@ static unsigned access_of(const struct cg_dev_list *l, const struct cg_dev_rule 
 	return 0;
 }
 
-/* Into @ret (empty): the rules of @a, reduced to the access that @b does not have for the same device. */
-static int subtract(const struct cg_dev_list *a, const struct cg_dev_list *b, struct cg_dev_list *ret)
+/* Into @ret (empty): the rules of @a, reduced to the access that @b does not have for the same
+ * device. */
+static int subtract(const struct cg_dev_list *a, const struct cg_dev_list *b,
+		    struct cg_dev_list *ret)
 {
 	if (!(ret->v = calloc(a->n + 1, sizeof *ret->v)))
 		return -ENOMEM;
@@ -181,8 +187,8 @@ static int subtract(const struct cg_dev_list *a, const struct cg_dev_list *b, st
 	return 0;
 }
 
-int cg_dev_diff(const struct cg_dev_list *cur, const struct cg_dev_list *want, struct cg_dev_list *ret_allow,
-		struct cg_dev_list *ret_deny, bool *ret_reset)
+int cg_dev_diff(const struct cg_dev_list *cur, const struct cg_dev_list *want,
+		struct cg_dev_list *ret_allow, struct cg_dev_list *ret_deny, bool *ret_reset)
 {
 	_cleanup_(cg_dev_list_done) struct cg_dev_list allow = { 0 }, deny = { 0 };
 	bool reset = cur->all != want->all;
@@ -213,15 +219,16 @@ int cg_dev_format(const struct cg_dev_rule *r, char *buf, size_t size)
 
 	format_number(r->major, major, sizeof major);
 	format_number(r->minor, minor, sizeof minor);
-	n = snprintf(buf, size, "%c %s:%s %s%s%s", r->type, major, minor, r->access & CG_DEV_R ? "r" : "",
-		     r->access & CG_DEV_W ? "w" : "", r->access & CG_DEV_M ? "m" : "");
+	n = snprintf(buf, size, "%c %s:%s %s%s%s", r->type, major, minor,
+		     r->access & CG_DEV_R ? "r" : "", r->access & CG_DEV_W ? "w" : "",
+		     r->access & CG_DEV_M ? "m" : "");
 	return n < 0 || (size_t)n >= size ? -ENOSPC : 0;
 }
 
 /* -- v1 -- */
 
-static int write_rules(struct cgroup *cg, struct cg_dir *d, const char *file, bool all, const struct cg_dev_list *l,
-		       struct err *e)
+static int write_rules(struct cgroup *cg, struct cg_dir *d, const char *file, bool all,
+		       const struct cg_dev_list *l, struct err *e)
 {
 	_cleanup_close_ int fd = -EBADF;
 	char line[80] = "a", path[PATH_MAX];
@@ -249,7 +256,8 @@ static int write_rules(struct cgroup *cg, struct cg_dir *d, const char *file, bo
 
 int cg_v1_devices(struct cgroup *cg, const struct cgroup_device *devs, size_t n, struct err *e)
 {
-	_cleanup_(cg_dev_list_done) struct cg_dev_list cur = { 0 }, want = { 0 }, allow = { 0 }, deny = { 0 };
+	_cleanup_(cg_dev_list_done) struct cg_dev_list cur = { 0 }, want = { 0 }, allow = { 0 },
+						       deny = { 0 };
 	struct cg_dir *d = cg_find(cg, CG_DEVICES);
 	_cleanup_free_ char *text = NULL;
 	char path[PATH_MAX];
@@ -262,17 +270,24 @@ int cg_v1_devices(struct cgroup *cg, const struct cgroup_device *devs, size_t n,
 	if (!d)
 		return want.all ? 0
 				: err_set(e, EOPNOTSUPP,
-					  "cgroup: this host has no cgroup v1 hierarchy for the \"devices\" controller, so the "
+					  "cgroup: this host has no cgroup v1 hierarchy for the "
+					  "\"devices\" controller, so the "
 					  "container's devices cannot be restricted");
-	/* A new group has its parent's list, which may be ours already (containers within a container). */
-	r = cg_get(cg, d, "devices.list", &text, e);
+	/* a new group may do what its parent may, and never more */
+	if (want.all && d->made && !cg->entered)
+		return 0;
+	/* A new group has its parent's list, which may be ours already (containers within a
+	 * container). */
+	r = cg_dir_fd(cg, d, e);
 	if (r < 0)
 		return r;
+	cg_dir_path(cg, d, path, sizeof path);
+	r = cg_read_single(d->fd, "devices.list", &text);
+	if (r < 0)
+		return err_sys(e, -r, "cgroup: read %s/devices.list", path);
 	r = cg_dev_parse_list(text, &cur);
-	if (r < 0) {
-		cg_dir_path(cg, d, path, sizeof path);
+	if (r < 0)
 		return err_sys(e, -r, "cgroup: %s/devices.list: unexpected text", path);
-	}
 	r = cg_dev_diff(&cur, &want, &allow, &deny, &reset);
 	if (r < 0)
 		return err_sys(e, -r, "device list");
@@ -288,17 +303,20 @@ int cg_v1_devices(struct cgroup *cg, const struct cgroup_device *devs, size_t n,
 
 /* -- v2 -- */
 
-#define INSN(c, d, s, o, i)                                                                                   \
-	((struct bpf_insn){ .code = (c), .dst_reg = (d), .src_reg = (s), .off = (int16_t)(o), .imm = (i) })
-#define LOAD(dst, off)	   INSN(BPF_LDX | BPF_MEM | BPF_W, dst, BPF_REG_1, off, 0)
-#define ALU(op, dst, imm)  INSN(BPF_ALU | (op) | BPF_K, dst, 0, 0, imm)
-#define MOVE(dst, src)	   INSN(BPF_ALU | BPF_MOV | BPF_X, dst, src, 0, 0)
-#define RETURN(v)	   INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, v), INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
-#define JUMP_NE(reg, imm)  INSN(BPF_JMP | BPF_JNE | BPF_K, reg, 0, 0, imm)
+#define INSN(c, d, s, o, i)                                                                        \
+	((struct bpf_insn){                                                                        \
+		.code = (c), .dst_reg = (d), .src_reg = (s), .off = (int16_t)(o), .imm = (i) })
+#define LOAD(dst, off) INSN(BPF_LDX | BPF_MEM | BPF_W, dst, BPF_REG_1, off, 0)
+#define ALU(op, dst, imm) INSN(BPF_ALU | (op) | BPF_K, dst, 0, 0, imm)
+#define MOVE(dst, src) INSN(BPF_ALU | BPF_MOV | BPF_X, dst, src, 0, 0)
+#define RETURN(v)                                                                                  \
+	INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, v), INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
+#define JUMP_NE(reg, imm) INSN(BPF_JMP | BPF_JNE | BPF_K, reg, 0, 0, imm)
 
 static int bpf_access(unsigned access)
 {
-	return (access & CG_DEV_R ? BPF_DEVCG_ACC_READ : 0) | (access & CG_DEV_W ? BPF_DEVCG_ACC_WRITE : 0) |
+	return (access & CG_DEV_R ? BPF_DEVCG_ACC_READ : 0) |
+	       (access & CG_DEV_W ? BPF_DEVCG_ACC_WRITE : 0) |
 	       (access & CG_DEV_M ? BPF_DEVCG_ACC_MKNOD : 0);
 }
 
@@ -331,7 +349,8 @@ int cg_dev_program(const struct cg_dev_list *want, struct bpf_insn **ret, size_t
 		const struct cg_dev_rule *r = &want->v[i];
 		size_t start = n;
 
-		p[n++] = JUMP_NE(BPF_REG_2, r->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
+		p[n++] = JUMP_NE(BPF_REG_2,
+				 r->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
 		if (r->access != ACCESS_ALL) {
 			/* what is asked for beyond the rule */
 			p[n++] = MOVE(BPF_REG_1, BPF_REG_3);
@@ -426,7 +445,8 @@ static int attach_program(int dir, int prog, int replace)
 	attr.target_fd = (uint32_t)dir;
 	attr.attach_bpf_fd = (uint32_t)prog;
 	attr.attach_type = BPF_CGROUP_DEVICE;
-	/* Multi: a program of systemd's or an administrator's stays in force beside ours, and all must agree. */
+	/* Multi: a program of systemd's or an administrator's stays in force beside ours, and all
+	 * must agree. */
 	attr.attach_flags = BPF_F_ALLOW_MULTI;
 	if (replace >= 0) {
 		attr.attach_flags |= BPF_F_REPLACE;

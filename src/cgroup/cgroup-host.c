@@ -165,7 +165,7 @@ int cg_host_load(int *ret_top, bool *ret_v2, struct err *e)
 			return err_sys(e, errno, "cgroup: statfs %s", host.top);
 		host.v2 = fs.f_type == CGROUP2_SUPER_MAGIC;
 		/* Not mountinfo: its length grows with the number of containers on the host. */
-		r = io_read_at(AT_FDCWD, "/proc/self/cgroup", CG_TEXT_MAX, &text, NULL);
+		r = cg_read_single(AT_FDCWD, "/proc/self/cgroup", &text);
 		if (r < 0)
 			return err_sys(e, -r, "cgroup: read /proc/self/cgroup");
 		r = cg_parse_proc_cgroup(text, host.v2, host.dir, ARRAY_SIZE(host.dir), &host.n);
@@ -458,6 +458,31 @@ int cg_open(const struct cgroup *cg, struct cg_dir *d, const char *file, int fla
 	if (cg_host_load(NULL, NULL, NULL) < 0 || (r = rel_path(cg, d, file, rel, sizeof rel)) < 0)
 		return -ENAMETOOLONG;
 	return open_beneath(host.fd, rel, flags);
+}
+
+int cg_read_single(int dirfd, const char *name, char **ret)
+{
+	_cleanup_close_ int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_free_ char *buf = NULL;
+	const size_t size = 4096;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	if (!(buf = malloc(size)))
+		return -ENOMEM;
+	do
+		n = read(fd, buf, size);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n == size) {
+		/* longer than one read: start again, the long way */
+		return lseek(fd, 0, SEEK_SET) < 0 ? -errno : io_read_fd(fd, CG_TEXT_MAX, ret, NULL);
+	}
+	buf[n] = '\0';
+	*ret = TAKE_PTR(buf);
+	return 0;
 }
 
 int cg_write_fd(int fd, const char *value)

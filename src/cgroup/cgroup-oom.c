@@ -60,6 +60,7 @@ static int watch_v2(struct cgroup *cg, struct cg_dir *d, int *ret_fd, struct err
 			return err_sys(e, errno, "cgroup: watch %s/%s", path, files[i]);
 	}
 	r = oom_kills(cg, d, &cg->oom_kills);
+	cg->was_populated = cg->entered;
 	if (r < 0)
 		return err_sys(e, -r, "cgroup: read %s/memory.events", path);
 	*ret_fd = TAKE_FD(fd);
@@ -81,7 +82,8 @@ int cgroup_oom_watch(struct cgroup *cg, int *ret_fd, struct err *e)
 	struct cg_dir *d = memory_dir(cg);
 
 	if (!d)
-		return err_set(e, EOPNOTSUPP, "cgroup: %s: no memory controller to watch", cg->path);
+		return err_set(e, EOPNOTSUPP, "cgroup: %s: no memory controller to watch",
+			       cg->path);
 	return d->v2 ? watch_v2(cg, d, ret_fd, e) : watch_v1(cg, d, ret_fd, e);
 }
 
@@ -113,16 +115,22 @@ static int read_v2(struct cgroup *cg, struct cg_dir *d, int fd, struct err *e)
 		return err_sys(e, errno, "cgroup: read the inotify fd");
 	r = oom_kills(cg, d, &kills);
 	if (r < 0)
-		return r == -ENOENT || r == -ENODEV ? -ENODEV : err_sys(e, -r, "cgroup: read memory.events");
+		return r == -ENOENT || r == -ENODEV ? -ENODEV
+						    : err_sys(e, -r, "cgroup: read memory.events");
 	if (kills != cg->oom_kills) {
 		cg->oom_kills = kills;
 		return 1;
 	}
-	/* a removed group sends no event, but its last process leaving does */
+	/* A removed group sends no event, but its last process leaving does. One that is still to
+	 * be entered is no such. */
 	r = cg_get(cg, d, "cgroup.events", &text, NULL);
 	if (r == 0)
 		r = cg_kv_get(text, "populated", &populated);
-	return r < 0 || populated == 0 ? -ENODEV : 0;
+	if (r < 0)
+		return -ENODEV;
+	if (populated)
+		cg->was_populated = true;
+	return populated || !cg->was_populated ? 0 : -ENODEV;
 }
 
 int cgroup_oom_read(struct cgroup *cg, int fd, struct err *e)

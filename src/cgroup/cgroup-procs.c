@@ -29,8 +29,8 @@ static void pause_us(long us)
 }
 
 /*
- * The hierarchy to list: a container's processes are in all of them, so the unified one where there is one (no
- * controller has to be mounted for it), otherwise the first.
+ * The hierarchy to list: a container's processes are in all of them, so the unified one where there
+ * is one (no controller has to be mounted for it), otherwise the first.
  */
 static struct cg_dir *listed(struct cgroup *cg)
 {
@@ -87,7 +87,10 @@ static int frozen_v2(struct cgroup *cg, struct cg_dir *d, struct err *e)
 	if (r < 0)
 		return r;
 	r = cg_kv_get(text, "frozen", &frozen);
-	return r < 0 ? err_sys(e, -r, "cgroup: cgroup.events: no \"frozen\" line (Linux 5.2 or newer is needed)") : frozen != 0;
+	return r < 0 ? err_sys(e, -r,
+			       "cgroup: cgroup.events: no \"frozen\" line (Linux 5.2 or newer is "
+			       "needed)")
+		     : frozen != 0;
 }
 
 static int freeze_v2(struct cgroup *cg, struct cg_dir *d, bool freeze, struct err *e)
@@ -145,8 +148,8 @@ static int freeze_v1(struct cgroup *cg, struct cg_dir *d, bool freeze, struct er
 		pause_us(wait);
 		wait = wait < 10000 ? wait * 2 : wait;
 		/*
-		 * A process that forks while the others are frozen can leave the group in FREEZING until the state is
-		 * written again.
+		 * A process that forks while the others are frozen can leave the group in FREEZING
+		 * until the state is written again.
 		 */
 		if (freeze)
 			r = cg_put(cg, d, "freezer.state", want, e);
@@ -154,7 +157,8 @@ static int freeze_v1(struct cgroup *cg, struct cg_dir *d, bool freeze, struct er
 	return r;
 }
 
-/* The one to freeze with: v1 where it is mounted, as other tools expect, otherwise the unified hierarchy's. */
+/* The one to freeze with: v1 where it is mounted, as other tools expect, otherwise the unified
+ * hierarchy's. */
 static int freezer(struct cgroup *cg, struct cg_dir **ret, struct err *e)
 {
 	struct cg_dir *d = cg_find(cg, CG_FREEZER);
@@ -163,7 +167,8 @@ static int freezer(struct cgroup *cg, struct cg_dir **ret, struct err *e)
 		d = cg_find_v2(cg);
 	if (!d)
 		return err_set(e, EOPNOTSUPP,
-			       "cgroup: %s: this host has neither a v1 freezer hierarchy nor a unified one to freeze with",
+			       "cgroup: %s: this host has neither a v1 freezer hierarchy nor a "
+			       "unified one to freeze with",
 			       cg->path);
 	*ret = d;
 	return 0;
@@ -180,10 +185,11 @@ int cgroup_freeze(struct cgroup *cg, bool freeze, struct err *e)
 	r = d->v2 ? freeze_v2(cg, d, freeze, e) : freeze_v1(cg, d, freeze, e);
 	if (r == -ETIMEDOUT) {
 		/* half frozen is the worst state to be left in */
-		(void)cg_put(cg, d, d->v2 ? "cgroup.freeze" : "freezer.state", d->v2 ? "0" : "THAWED", NULL);
+		(void)cg_put(cg, d, d->v2 ? "cgroup.freeze" : "freezer.state",
+			     d->v2 ? "0" : "THAWED", NULL);
 		cg_dir_path(cg, d, path, sizeof path);
-		return err_set(e, ETIMEDOUT, "cgroup: %s %s: not done within %d seconds", freeze ? "freeze" : "thaw", path,
-			       FREEZE_TIMEOUT_MS / 1000);
+		return err_set(e, ETIMEDOUT, "cgroup: %s %s: not done within %d seconds",
+			       freeze ? "freeze" : "thaw", path, FREEZE_TIMEOUT_MS / 1000);
 	}
 	return r;
 }
@@ -237,8 +243,8 @@ static int pids_append(struct cg_pids *to, pid_t pid)
 }
 
 /*
- * Signal one process of the group. A pid read from a list may belong to somebody else by now: it is listed again after
- * the pidfd was opened, so the pidfd is that of a process in the group.
+ * Signal one process of the group. A pid read from a list may belong to somebody else by now: it is
+ * listed again after the pidfd was opened, so the pidfd is that of a process in the group.
  */
 static int signal_one(struct cgroup *cg, pid_t pid, int sig, struct err *e)
 {
@@ -247,7 +253,9 @@ static int signal_one(struct cgroup *cg, pid_t pid, int sig, struct err *e)
 	int r;
 
 	if (fd < 0)
-		return errno == ESRCH || errno == EINVAL ? 0 : err_sys(e, errno, "cgroup: pidfd_open %d", (int)pid);
+		return errno == ESRCH || errno == EINVAL
+			       ? 0
+			       : err_sys(e, errno, "cgroup: pidfd_open %d", (int)pid);
 	r = list_pids(cg, &again, e);
 	if (r < 0)
 		return r;
@@ -284,7 +292,9 @@ static int signal_all(struct cgroup *cg, int sig, struct err *e)
 				return err_sys(e, ENOMEM, "cgroup: signal %s", cg->path);
 		cg_pids_sort(&done);
 	}
-	return err_set(e, EAGAIN, "cgroup: %s: processes keep appearing; freeze it first, or use KILL", cg->path);
+	return err_set(e, EAGAIN,
+		       "cgroup: %s: processes keep appearing; freeze it first, or use KILL",
+		       cg->path);
 }
 
 int cgroup_kill(struct cgroup *cg, int sig, struct err *e)

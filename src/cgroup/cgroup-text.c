@@ -9,7 +9,8 @@
 
 static bool is_key_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("_.-()", c));
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c && strchr("_.-()", c));
 }
 
 static size_t key_span(const char *s)
@@ -31,7 +32,8 @@ static int end_line(const char **p)
 	return **p == '\0' ? 0 : -EINVAL;
 }
 
-int cg_kv_parse(const char *text, int (*each)(const char *key, size_t len, uint64_t value, void *arg), void *arg)
+int cg_kv_parse(const char *text,
+		int (*each)(const char *key, size_t len, uint64_t value, void *arg), void *arg)
 {
 	while (*text) {
 		const char *key = text;
@@ -40,7 +42,8 @@ int cg_kv_parse(const char *text, int (*each)(const char *key, size_t len, uint6
 		int r;
 
 		text += len;
-		if (len == 0 || *text++ != ' ' || num_span(&text, UINT64_MAX, &value) < 0 || end_line(&text) < 0)
+		if (len == 0 || *text++ != ' ' || num_span(&text, UINT64_MAX, &value) < 0 ||
+		    end_line(&text) < 0)
 			return -EINVAL;
 		r = each(key, len, value, arg);
 		if (r != 0)
@@ -117,10 +120,11 @@ json_t *cg_json_u64(uint64_t v)
 	return json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v);
 }
 
-static int add_entry(json_t *array, uint64_t major, uint64_t minor, const char *op, size_t op_len, uint64_t value)
+static int add_entry(json_t *array, uint64_t major, uint64_t minor, const char *op, size_t op_len,
+		     uint64_t value)
 {
-	json_t *o = json_pack("{s:I, s:I, s:o}", "major", (json_int_t)major, "minor", (json_int_t)minor, "value",
-			      cg_json_u64(value));
+	json_t *o = json_pack("{s:I, s:I, s:o}", "major", (json_int_t)major, "minor",
+			      (json_int_t)minor, "value", cg_json_u64(value));
 
 	if (o && op_len > 0 && json_object_set_new(o, "op", json_stringn(op, op_len)) < 0) {
 		json_decref(o);
@@ -131,7 +135,8 @@ static int add_entry(json_t *array, uint64_t major, uint64_t minor, const char *
 
 static int parse_device(const char **p, uint64_t *major, uint64_t *minor)
 {
-	if (num_span(p, UINT32_MAX, major) < 0 || *(*p)++ != ':' || num_span(p, UINT32_MAX, minor) < 0)
+	if (num_span(p, UINT32_MAX, major) < 0 || *(*p)++ != ':' ||
+	    num_span(p, UINT32_MAX, minor) < 0)
 		return -EINVAL;
 	return 0;
 }
@@ -180,21 +185,22 @@ int cg_blkio_parse(const char *text, json_t **ret)
 	return r;
 }
 
-static int iostat_field(const char *key, size_t len, uint64_t major, uint64_t minor, uint64_t value, json_t *bytes,
-			json_t *ios)
+static int iostat_field(const char *key, size_t len, uint64_t major, uint64_t minor, uint64_t value,
+			json_t *bytes, json_t *ios)
 {
 	static const struct {
 		const char *key, *op;
 		bool bytes;
 	} fields[] = {
-		{ "rbytes", "Read", true }, { "wbytes", "Write", true }, { "dbytes", "Discard", true },
-		{ "rios", "Read", false },  { "wios", "Write", false },	 { "dios", "Discard", false },
+		{ "rbytes", "Read", true },    { "wbytes", "Write", true },
+		{ "dbytes", "Discard", true }, { "rios", "Read", false },
+		{ "wios", "Write", false },    { "dios", "Discard", false },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		if (strlen(fields[i].key) == len && memcmp(fields[i].key, key, len) == 0)
-			return add_entry(fields[i].bytes ? bytes : ios, major, minor, fields[i].op, strlen(fields[i].op),
-					 value);
+			return add_entry(fields[i].bytes ? bytes : ios, major, minor, fields[i].op,
+					 strlen(fields[i].op), value);
 	return 0;
 }
 
@@ -216,8 +222,10 @@ static int parse_iostat(const char *text, json_t *bytes, json_t *ios)
 			text += len;
 			if (len == 0 || *text++ != '=')
 				return -EINVAL;
-			/* cost-model debugging adds values such as "12.34" and "init": not ours to know */
-			if (num_span(&text, UINT64_MAX, &value) < 0 || !(*text == ' ' || *text == '\n' || *text == '\0')) {
+			/* cost-model debugging adds values such as "12.34" and "init": not ours to
+			 * know */
+			if (num_span(&text, UINT64_MAX, &value) < 0 ||
+			    !(*text == ' ' || *text == '\n' || *text == '\0')) {
 				text += strcspn(text, " \n");
 				continue;
 			}
@@ -292,7 +300,9 @@ int cg_pressure_parse(const char *text, json_t **ret)
 	int r = o ? 0 : -ENOMEM;
 
 	while (r == 0 && *text) {
-		const char *name = strncmp(text, "some", 4) == 0 ? "some" : strncmp(text, "full", 4) == 0 ? "full" : NULL;
+		const char *name = strncmp(text, "some", 4) == 0   ? "some"
+				   : strncmp(text, "full", 4) == 0 ? "full"
+								   : NULL;
 		json_t *line;
 
 		if (!name || json_object_get(o, name)) {

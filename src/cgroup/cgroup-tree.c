@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Directories and processes below a container's group. The container may have nested them without limit, so walking
- * goes by names and ".." with one fd, not by recursion with one per level: directories of a cgroup tree cannot be
- * moved to another parent.
+ * Directories and processes below a container's group. The container may have nested them without
+ * limit, so walking goes by names and ".." with one fd, not by recursion with one per level:
+ * directories of a cgroup tree cannot be moved to another parent.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -16,7 +16,8 @@
 #include "base/num.h"
 #include "cgroup/cgroup-internal.h"
 
-#define WALK_MAX (1u << 20) /* pending directories; the kernel charges far more for each than we do */
+#define WALK_MAX                                                                                   \
+	(1u << 20) /* pending directories; the kernel charges far more for each than we do */
 
 struct step {
 	size_t depth; /* of the directory; children of the top have 1 */
@@ -71,7 +72,8 @@ static int walk_push_children(struct walk *w, int fd, size_t depth)
 		return -ENOMEM;
 	}
 	for (errno = 0; (ent = readdir(dir)); errno = 0) {
-		if (ent->d_type != DT_DIR || strcmp(ent->d_name, ".") == 0 || strcmp(ent->d_name, "..") == 0)
+		if (ent->d_type != DT_DIR || strcmp(ent->d_name, ".") == 0 ||
+		    strcmp(ent->d_name, "..") == 0)
 			continue;
 		r = walk_push(w, depth, false, ent->d_name);
 		if (r < 0)
@@ -82,8 +84,8 @@ static int walk_push_children(struct walk *w, int fd, size_t depth)
 }
 
 /*
- * Visit @top and all directories below. @enter (may be NULL) sees each one before its children; its positive result
- * ends the walk. With @remove, children are removed after theirs.
+ * Visit @top and all directories below. @enter (may be NULL) sees each one before its children; its
+ * positive result ends the walk. With @remove, children are removed after theirs.
  */
 static int tree_walk(int top, int (*enter)(int fd, void *arg), void *arg, bool remove)
 {
@@ -220,8 +222,8 @@ void cg_pids_done(struct cg_pids *p)
 }
 
 /*
- * Make the missing directories above the container's. Returns 1 when there is no such hierarchy at all.
- * Another runtime may be removing an empty parent at the same time: the caller tries again.
+ * Make the missing directories above the container's. Returns 1 when there is no such hierarchy at
+ * all. Another runtime may be removing an empty parent at the same time: the caller tries again.
  */
 static int make_parents(struct cg_dir *d, char *rel, struct err *e)
 {
@@ -239,7 +241,8 @@ static int make_parents(struct cg_dir *d, char *rel, struct err *e)
 
 		*p = '\0';
 		r = mkdirat(top, rel, 0755) < 0 ? -errno : 0;
-		/* only an unbroken chain that ends at the container's directory is ours to remove */
+		/* only an unbroken chain that ends at the container's directory is ours to remove
+		 */
 		made = r == 0 ? (uint16_t)(made + 1) : 0;
 		if (r == -EEXIST)
 			r = 0;
@@ -299,7 +302,8 @@ int cg_dir_make(struct cgroup *cg, struct cg_dir *d, bool may_have_procs, struct
 			return err_sys(e, -r, "cgroup: look for processes in %s", path);
 		if (r > 0)
 			return err_set(e, EBUSY,
-				       "cgroup: %s exists and has processes: another container uses it, or an old one was "
+				       "cgroup: %s exists and has processes: another container "
+				       "uses it, or an old one was "
 				       "not deleted",
 				       path);
 	}
@@ -337,6 +341,12 @@ int cg_dir_remove(const struct cgroup *cg, struct cg_dir *d, int timeout_ms, str
 	if (cg_rel_path(cg, d, rel, sizeof rel) < 0)
 		return err_sys(e, ENAMETOOLONG, "cgroup: %s", cg->path);
 	d->fd = fd_close(d->fd);
+	if (d->child && strlen(rel) + sizeof "/" CG_DELEGATED < sizeof rel) {
+		/* known to be there and mostly empty: spares a look around */
+		memcpy(path, rel, strlen(rel) + 1);
+		memcpy(path + strlen(rel), "/" CG_DELEGATED, sizeof "/" CG_DELEGATED);
+		(void)unlinkat(top, path, AT_REMOVEDIR);
+	}
 	for (;;) {
 		_cleanup_close_ int fd = -EBADF;
 
@@ -346,7 +356,8 @@ int cg_dir_remove(const struct cgroup *cg, struct cg_dir *d, int timeout_ms, str
 		if (r != -EBUSY && r != -ENOTEMPTY)
 			break;
 		fd = cg_open_beneath(top, rel, O_PATH | O_DIRECTORY);
-		if (fd >= 0 && cg_tree_remove_children(fd) == 0 && unlinkat(top, rel, AT_REMOVEDIR) == 0) {
+		if (fd >= 0 && cg_tree_remove_children(fd) == 0 &&
+		    unlinkat(top, rel, AT_REMOVEDIR) == 0) {
 			r = 0;
 			break;
 		}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Limits in cgroup v1: one table of plain values, and the four controllers whose writes depend on order. */
+/* Limits in cgroup v1: one table of plain values, and the four controllers whose writes depend on
+ * order. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -11,18 +12,21 @@
 #include "cgroup/cgroup-internal.h"
 
 /* The live directory of controller @c; @field names what asked for it. */
-static int need(struct cgroup *cg, enum cg_ctrl c, const char *field, struct cg_dir **ret, struct err *e)
+static int need(struct cgroup *cg, enum cg_ctrl c, const char *field, struct cg_dir **ret,
+		struct err *e)
 {
 	*ret = cg_find(cg, c);
 	if (*ret)
 		return 0;
 	return err_set(e, EOPNOTSUPP,
-		       "linux.resources.%s: this host has no cgroup v1 hierarchy for the \"%s\" controller; mount it below "
+		       "linux.resources.%s: this host has no cgroup v1 hierarchy for the \"%s\" "
+		       "controller; mount it below "
 		       "/sys/fs/cgroup or remove the setting",
 		       field, cg_ctrl_name(c));
 }
 
-static int put_u64(struct cgroup *cg, enum cg_ctrl c, const char *field, const char *file, uint64_t value, struct err *e)
+static int put_u64(struct cgroup *cg, enum cg_ctrl c, const char *field, const char *file,
+		   uint64_t value, struct err *e)
 {
 	struct cg_dir *d;
 	int r = need(cg, c, field, &d, e);
@@ -30,7 +34,8 @@ static int put_u64(struct cgroup *cg, enum cg_ctrl c, const char *field, const c
 	return r < 0 ? r : cg_putf(cg, d, file, e, "%" PRIu64, value);
 }
 
-static int put_i64(struct cgroup *cg, enum cg_ctrl c, const char *field, const char *file, int64_t value, struct err *e)
+static int put_i64(struct cgroup *cg, enum cg_ctrl c, const char *field, const char *file,
+		   int64_t value, struct err *e)
 {
 	struct cg_dir *d;
 	int r = need(cg, c, field, &d, e);
@@ -46,40 +51,42 @@ static bool is_blank(const char *s)
 }
 
 /* Fill @file of @dirfd when it is empty, from its parent, which is filled first if need be. */
-static int fill_file(int dirfd, const char *file, unsigned depth, char **ret)
+static int fill_file(int dirfd, const char *file, unsigned depth)
 {
 	_cleanup_free_ char *text = NULL, *above = NULL;
 	_cleanup_close_ int parent = -EBADF;
-	int r = io_read_at(dirfd, file, CG_TEXT_MAX, &text, NULL);
+	char above_file[64];
+	int r = cg_read_single(dirfd, file, &text);
 
+	if (r < 0 || !is_blank(text))
+		return r;
+	/* the root is never empty; above it there is no such file */
+	if (depth > 256)
+		return -ELOOP;
+	(void)snprintf(above_file, sizeof above_file, "../%s", file);
+	r = cg_read_single(dirfd, above_file, &above);
 	if (r < 0)
 		return r;
-	if (is_blank(text)) {
-		/* the root is never empty; above it there is no such file */
-		if (depth > 256)
-			return -ELOOP;
+	if (is_blank(above)) {
 		parent = openat(dirfd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (parent < 0)
 			return -errno;
-		r = fill_file(parent, file, depth + 1, &above);
+		r = fill_file(parent, file, depth + 1);
 		if (r < 0)
 			return r;
-		r = io_put_at(dirfd, file, above);
+		free(TAKE_PTR(above));
+		r = cg_read_single(dirfd, above_file, &above);
 		if (r < 0)
 			return r;
-		free(text);
-		text = TAKE_PTR(above);
 	}
-	if (ret)
-		*ret = TAKE_PTR(text);
-	return 0;
+	return io_put_at(dirfd, file, above);
 }
 
 int cg_v1_cpuset_fill(int dirfd)
 {
-	int r = fill_file(dirfd, "cpuset.cpus", 0, NULL);
+	int r = fill_file(dirfd, "cpuset.cpus", 0);
 
-	return r < 0 ? r : fill_file(dirfd, "cpuset.mems", 0, NULL);
+	return r < 0 ? r : fill_file(dirfd, "cpuset.mems", 0);
 }
 
 int cg_v1_cpuset_parent(int dirfd)
@@ -106,8 +113,8 @@ int cg_v1_cpuset_fill_dir(const struct cgroup *cg, struct cg_dir *d, const char 
 	return 0;
 }
 
-static int put_cpuset(struct cgroup *cg, struct cg_dir *d, const char *file, const char *value, bool update,
-		      struct err *e)
+static int put_cpuset(struct cgroup *cg, struct cg_dir *d, const char *file, const char *value,
+		      bool update, struct err *e)
 {
 	char child[64];
 	int r;
@@ -115,7 +122,8 @@ static int put_cpuset(struct cgroup *cg, struct cg_dir *d, const char *file, con
 	(void)snprintf(child, sizeof child, CG_DELEGATED "/%s", file);
 	if (!update || !d->child)
 		return cg_put(cg, d, file, value, e);
-	/* A v1 cpuset must contain its children's: shrinking starts at the child, growing at the parent. */
+	/* A v1 cpuset must contain its children's: shrinking starts at the child, growing at the
+	 * parent. */
 	r = cg_put(cg, d, file, value, e);
 	if (r == -EBUSY) {
 		r = cg_put(cg, d, child, value, e);
@@ -124,7 +132,8 @@ static int put_cpuset(struct cgroup *cg, struct cg_dir *d, const char *file, con
 	return r < 0 ? r : cg_put(cg, d, child, value, e);
 }
 
-static int apply_cpuset(struct cgroup *cg, const struct oci_resources *res, bool update, struct err *e)
+static int apply_cpuset(struct cgroup *cg, const struct oci_resources *res, bool update,
+			struct err *e)
 {
 	bool cpus = res->cpus && res->cpus[0], mems = res->mems && res->mems[0];
 	struct cg_dir *d;
@@ -136,7 +145,8 @@ static int apply_cpuset(struct cgroup *cg, const struct oci_resources *res, bool
 	if (r < 0)
 		return r;
 	if (!update && (cpus != mems || !d->made || d->parents == 0)) {
-		/* the parent must have them too, and the one that is not given must not stay empty */
+		/* the parent must have them too, and the one that is not given must not stay empty
+		 */
 		r = cg_v1_cpuset_fill_dir(cg, d, NULL, e);
 		if (r < 0)
 			return r;
@@ -159,8 +169,8 @@ static int apply_cpu_bandwidth(struct cgroup *cg, const struct oci_resources *re
 	int r;
 
 	/*
-	 * The kernel checks every intermediate state (quota/period against the parent's, burst against quota): what it
-	 * refuses before the quota is set is tried again after it.
+	 * The kernel checks every intermediate state (quota/period against the parent's, burst
+	 * against quota): what it refuses before the quota is set is tried again after it.
 	 */
 	if (period) {
 		r = put_u64(cg, CG_CPU, "cpu.period", "cpu.cfs_period_us", res->cpu_period, e);
@@ -192,12 +202,15 @@ static int apply_cpu(struct cgroup *cg, const struct oci_resources *res, bool up
 	/* An idle group has no shares (EINVAL), so idle comes first, and shares only without it. */
 	if (res->has_cpu_idle && (update || res->cpu_idle != 0))
 		r = put_i64(cg, CG_CPU, "cpu.idle", "cpu.idle", res->cpu_idle, e);
-	if (r == 0 && res->has_cpu_shares && res->cpu_shares != 0 && !(res->has_cpu_idle && res->cpu_idle == 1))
+	if (r == 0 && res->has_cpu_shares && res->cpu_shares != 0 &&
+	    !(res->has_cpu_idle && res->cpu_idle == 1))
 		r = put_u64(cg, CG_CPU, "cpu.shares", "cpu.shares", res->cpu_shares, e);
 	if (r == 0 && res->has_rt_period && res->rt_period != 0)
-		r = put_u64(cg, CG_CPU, "cpu.realtimePeriod", "cpu.rt_period_us", res->rt_period, e);
+		r = put_u64(cg, CG_CPU, "cpu.realtimePeriod", "cpu.rt_period_us", res->rt_period,
+			    e);
 	if (r == 0 && res->has_rt_runtime && res->rt_runtime != 0)
-		r = put_i64(cg, CG_CPU, "cpu.realtimeRuntime", "cpu.rt_runtime_us", res->rt_runtime, e);
+		r = put_i64(cg, CG_CPU, "cpu.realtimeRuntime", "cpu.rt_runtime_us", res->rt_runtime,
+			    e);
 	return r < 0 ? r : apply_cpu_bandwidth(cg, res, e);
 }
 
@@ -219,28 +232,32 @@ static int put_swap(struct cgroup *cg, struct cg_dir *d, int64_t limit, struct e
 	if (!cg_has_file(cg, d, "memory.memsw.limit_in_bytes"))
 		return limit < 0 ? 0
 				 : err_set(e, EOPNOTSUPP,
-					   "linux.resources.memory.swap: the kernel does not account swap; boot with swapaccount=1 "
+					   "linux.resources.memory.swap: the kernel does not "
+					   "account swap; boot with swapaccount=1 "
 					   "or remove the setting");
 	return cg_putf(cg, d, "memory.memsw.limit_in_bytes", e, "%" PRId64, limit);
 }
 
-static int apply_memory_swap(struct cgroup *cg, struct cg_dir *d, const struct oci_resources *res, bool update,
-			     struct err *e)
+static int apply_memory_swap(struct cgroup *cg, struct cg_dir *d, const struct oci_resources *res,
+			     bool update, struct err *e)
 {
-	bool mem = res->has_mem_limit && res->mem_limit != 0, swap = res->has_mem_swap && res->mem_swap != 0;
+	bool mem = res->has_mem_limit && res->mem_limit != 0,
+	     swap = res->has_mem_swap && res->mem_swap != 0;
 	int64_t swap_limit = swap ? res->mem_swap : 0;
 	bool fresh = !update && d->made, swap_first = false;
 	uint64_t current;
 	int r;
 
-	/* memory unlimited, swap not mentioned: a smaller memory+swap limit would stand in the way */
+	/* memory unlimited, swap not mentioned: a smaller memory+swap limit would stand in the way
+	 */
 	if (mem && res->mem_limit < 0 && !swap) {
 		swap = true;
 		swap_limit = -1;
 	}
 	if (mem && swap && swap_limit > 0 && (res->mem_limit < 0 || swap_limit < res->mem_limit))
 		return err_set(e, EINVAL,
-			       "linux.resources.memory.swap: %" PRId64 " is memory plus swap and must not be less than "
+			       "linux.resources.memory.swap: %" PRId64
+			       " is memory plus swap and must not be less than "
 			       "memory.limit (%" PRId64 ")",
 			       swap_limit, res->mem_limit);
 	/* a new group is unlimited */
@@ -249,8 +266,9 @@ static int apply_memory_swap(struct cgroup *cg, struct cg_dir *d, const struct o
 	if (fresh && swap && swap_limit < 0)
 		swap = false;
 	/*
-	 * memory <= memory+swap holds at every moment: the new memory+swap limit may come first exactly when it is not
-	 * below the present memory limit, and the new memory limit may come first otherwise.
+	 * memory <= memory+swap holds at every moment: the new memory+swap limit may come first
+	 * exactly when it is not below the present memory limit, and the new memory limit may come
+	 * first otherwise.
 	 */
 	if (mem && swap && !fresh) {
 		r = cg_get_u64(cg, d, "memory.limit_in_bytes", &current, e);
@@ -265,15 +283,19 @@ static int apply_memory_swap(struct cgroup *cg, struct cg_dir *d, const struct o
 	}
 	r = mem ? put_limit(cg, d, res->mem_limit, e) : 0;
 	if (r == -EINVAL && !swap && update)
-		return err_ctx(e, r, "the memory limit may not exceed the present memory+swap limit, set that too");
+		return err_ctx(e, r,
+			       "the memory limit may not exceed the present memory+swap limit, set "
+			       "that too");
 	if (r == 0 && swap && !swap_first)
 		r = put_swap(cg, d, swap_limit, e);
 	return r;
 }
 
-static int apply_memory(struct cgroup *cg, const struct oci_resources *res, bool update, struct err *e)
+static int apply_memory(struct cgroup *cg, const struct oci_resources *res, bool update,
+			struct err *e)
 {
-	bool limit = res->has_mem_limit && res->mem_limit != 0, swap = res->has_mem_swap && res->mem_swap != 0;
+	bool limit = res->has_mem_limit && res->mem_limit != 0,
+	     swap = res->has_mem_swap && res->mem_swap != 0;
 	bool soft = res->has_mem_reservation && res->mem_reservation != 0;
 	bool tcp = res->has_mem_kernel_tcp && res->mem_kernel_tcp != 0;
 	bool oom = res->has_disable_oom_killer && (update || res->disable_oom_killer);
@@ -283,20 +305,25 @@ static int apply_memory(struct cgroup *cg, const struct oci_resources *res, bool
 	int r;
 
 	if (update ? !(limit || swap || soft || tcp || oom || swappiness)
-		   : !((limit && res->mem_limit > 0) || (swap && res->mem_swap > 0) || (soft && res->mem_reservation > 0) ||
-		       (tcp && res->mem_kernel_tcp > 0) || oom || swappiness))
+		   : !((limit && res->mem_limit > 0) || (swap && res->mem_swap > 0) ||
+		       (soft && res->mem_reservation > 0) || (tcp && res->mem_kernel_tcp > 0) ||
+		       oom || swappiness))
 		return 0;
 	r = need(cg, CG_MEMORY, limit ? "memory.limit" : "memory", &d, e);
 	if (r < 0)
 		return r;
 	if (swappiness && res->swappiness > 100)
-		return err_set(e, EINVAL, "linux.resources.memory.swappiness: %" PRIu64 " is not within 0 to 100",
+		return err_set(e, EINVAL,
+			       "linux.resources.memory.swappiness: %" PRIu64
+			       " is not within 0 to 100",
 			       res->swappiness);
 	r = apply_memory_swap(cg, d, res, update, e);
 	if (r == 0 && soft)
-		r = cg_putf(cg, d, "memory.soft_limit_in_bytes", e, "%" PRId64, res->mem_reservation);
+		r = cg_putf(cg, d, "memory.soft_limit_in_bytes", e, "%" PRId64,
+			    res->mem_reservation);
 	if (r == 0 && tcp)
-		r = cg_putf(cg, d, "memory.kmem.tcp.limit_in_bytes", e, "%" PRId64, res->mem_kernel_tcp);
+		r = cg_putf(cg, d, "memory.kmem.tcp.limit_in_bytes", e, "%" PRId64,
+			    res->mem_kernel_tcp);
 	if (r == 0 && oom)
 		r = cg_put(cg, d, "memory.oom_control", res->disable_oom_killer ? "1" : "0", e);
 	if (r == 0 && swappiness)
@@ -306,8 +333,8 @@ static int apply_memory(struct cgroup *cg, const struct oci_resources *res, bool
 
 /* -- blkio -- */
 
-static int put_throttle(struct cgroup *cg, const struct oci_blkio_list *l, const char *field, const char *file,
-			bool update, struct err *e)
+static int put_throttle(struct cgroup *cg, const struct oci_blkio_list *l, const char *field,
+			const char *file, bool update, struct err *e)
 {
 	struct cg_dir *d;
 	int r;
@@ -322,10 +349,13 @@ static int put_throttle(struct cgroup *cg, const struct oci_blkio_list *l, const
 			return r;
 		if (d->child && b->rate != 0)
 			return err_set(e, EOPNOTSUPP,
-				       "linux.resources.%s: cgroup v1 does not apply throttle limits to groups below, and this "
-				       "container makes groups of its own; create the container with the limit instead",
+				       "linux.resources.%s: cgroup v1 does not apply throttle "
+				       "limits to groups below, and this "
+				       "container makes groups of its own; create the container "
+				       "with the limit instead",
 				       field);
-		r = cg_putf(cg, d, file, e, "%" PRId64 ":%" PRId64 " %" PRIu64, b->major, b->minor, b->rate);
+		r = cg_putf(cg, d, file, e, "%" PRId64 ":%" PRId64 " %" PRIu64, b->major, b->minor,
+			    b->rate);
 		if (r < 0)
 			return r;
 		d->throttled = d->throttled || b->rate != 0;
@@ -333,7 +363,8 @@ static int put_throttle(struct cgroup *cg, const struct oci_blkio_list *l, const
 	return 0;
 }
 
-static int apply_blkio(struct cgroup *cg, const struct oci_resources *res, bool update, struct err *e)
+static int apply_blkio(struct cgroup *cg, const struct oci_resources *res, bool update,
+		       struct err *e)
 {
 	bool weight = res->has_blkio_weight && res->blkio_weight != 0;
 	bool leaf = res->has_blkio_leaf_weight && res->blkio_leaf_weight != 0;
@@ -341,13 +372,14 @@ static int apply_blkio(struct cgroup *cg, const struct oci_resources *res, bool 
 	bool bfq;
 	int r;
 
-	r = put_throttle(cg, &res->read_bps, "blockIO.throttleReadBpsDevice", "blkio.throttle.read_bps_device", update, e);
+	r = put_throttle(cg, &res->read_bps, "blockIO.throttleReadBpsDevice",
+			 "blkio.throttle.read_bps_device", update, e);
 	if (r == 0)
-		r = put_throttle(cg, &res->write_bps, "blockIO.throttleWriteBpsDevice", "blkio.throttle.write_bps_device",
-				 update, e);
+		r = put_throttle(cg, &res->write_bps, "blockIO.throttleWriteBpsDevice",
+				 "blkio.throttle.write_bps_device", update, e);
 	if (r == 0)
-		r = put_throttle(cg, &res->read_iops, "blockIO.throttleReadIOPSDevice", "blkio.throttle.read_iops_device",
-				 update, e);
+		r = put_throttle(cg, &res->read_iops, "blockIO.throttleReadIOPSDevice",
+				 "blkio.throttle.read_iops_device", update, e);
 	if (r == 0)
 		r = put_throttle(cg, &res->write_iops, "blockIO.throttleWriteIOPSDevice",
 				 "blkio.throttle.write_iops_device", update, e);
@@ -359,17 +391,20 @@ static int apply_blkio(struct cgroup *cg, const struct oci_resources *res, bool 
 	/* only one of the two schedulers is there; blkio.weight went away with CFQ in Linux 5.0 */
 	bfq = !cg_has_file(cg, d, "blkio.weight");
 	if (weight)
-		r = cg_putf(cg, d, bfq ? "blkio.bfq.weight" : "blkio.weight", e, "%u", (unsigned)res->blkio_weight);
+		r = cg_putf(cg, d, bfq ? "blkio.bfq.weight" : "blkio.weight", e, "%u",
+			    (unsigned)res->blkio_weight);
 	if (r == 0 && leaf)
 		r = cg_putf(cg, d, "blkio.leaf_weight", e, "%u", (unsigned)res->blkio_leaf_weight);
 	for (size_t i = 0; r == 0 && i < res->weight_device.n; i++) {
 		const struct oci_blkio_device *b = &res->weight_device.v[i];
 
 		if (b->has_weight)
-			r = cg_putf(cg, d, bfq ? "blkio.bfq.weight_device" : "blkio.weight_device", e,
-				    "%" PRId64 ":%" PRId64 " %u", b->major, b->minor, (unsigned)b->weight);
+			r = cg_putf(cg, d, bfq ? "blkio.bfq.weight_device" : "blkio.weight_device",
+				    e, "%" PRId64 ":%" PRId64 " %u", b->major, b->minor,
+				    (unsigned)b->weight);
 		if (r == 0 && b->has_leaf_weight)
-			r = cg_putf(cg, d, "blkio.leaf_weight_device", e, "%" PRId64 ":%" PRId64 " %u", b->major, b->minor,
+			r = cg_putf(cg, d, "blkio.leaf_weight_device", e,
+				    "%" PRId64 ":%" PRId64 " %u", b->major, b->minor,
 				    (unsigned)b->leaf_weight);
 	}
 	return r;
@@ -393,8 +428,10 @@ static int apply_hugetlb(struct cgroup *cg, const struct oci_resources *res, str
 		r = cg_putf(cg, d, file, e, "%" PRIu64, h->limit);
 		if (r < 0)
 			return r;
-		/* reservations are accounted separately since Linux 5.7; limiting only faults would kill with SIGBUS */
-		(void)snprintf(file, sizeof file, "hugetlb.%.32s.rsvd.limit_in_bytes", h->page_size);
+		/* reservations are accounted separately since Linux 5.7; limiting only faults would
+		 * kill with SIGBUS */
+		(void)snprintf(file, sizeof file, "hugetlb.%.32s.rsvd.limit_in_bytes",
+			       h->page_size);
 		r = cg_has_file(cg, d, file) ? cg_putf(cg, d, file, e, "%" PRIu64, h->limit) : 0;
 		if (r < 0)
 			return r;
@@ -426,20 +463,26 @@ static int apply_net(struct cgroup *cg, const struct oci_resources *res, struct 
 	int r = 0;
 
 	if (res->has_net_classid && res->net_classid != 0)
-		r = put_u64(cg, CG_NET_CLS, "network.classID", "net_cls.classid", res->net_classid, e);
+		r = put_u64(cg, CG_NET_CLS, "network.classID", "net_cls.classid", res->net_classid,
+			    e);
 	for (size_t i = 0; r == 0 && i < res->n_netprio; i++) {
 		const struct oci_netprio *p = &res->netprio[i];
 
 		if (!p->name[0] || strpbrk(p->name, " \n/"))
-			return err_set(e, EINVAL, "linux.resources.network.priorities[%zu].name: not an interface name", i);
+			return err_set(e, EINVAL,
+				       "linux.resources.network.priorities[%zu].name: not an "
+				       "interface name",
+				       i);
 		r = need(cg, CG_NET_PRIO, "network.priorities", &d, e);
 		if (r == 0)
-			r = cg_putf(cg, d, "net_prio.ifpriomap", e, "%s %" PRIu32, p->name, p->priority);
+			r = cg_putf(cg, d, "net_prio.ifpriomap", e, "%s %" PRIu32, p->name,
+				    p->priority);
 	}
 	return r;
 }
 
-static int apply_pids(struct cgroup *cg, const struct oci_resources *res, bool update, struct err *e)
+static int apply_pids(struct cgroup *cg, const struct oci_resources *res, bool update,
+		      struct err *e)
 {
 	struct cg_dir *d;
 	int r;
@@ -461,7 +504,8 @@ int cg_v1_apply(struct cgroup *cg, const struct oci_resources *res, bool update,
 
 	if (res->n_unified > 0)
 		return err_set(e, EOPNOTSUPP,
-			       "linux.resources.unified: \"%s\" needs cgroup v2, and this host's controllers are cgroup v1",
+			       "linux.resources.unified: \"%s\" needs cgroup v2, and this host's "
+			       "controllers are cgroup v1",
 			       res->unified[0].key);
 	r = apply_memory(cg, res, update, e);
 	if (r == 0)

@@ -48,8 +48,11 @@ static int name_paths(struct cgroup *cg, const struct cgroup_params *p, struct e
 	_cleanup_free_ char *fallback = NULL;
 
 	if (p->systemd) {
-		if (!p->systemd_helper || p->systemd_helper[0] != '/' || !(cg->helper = strdup(p->systemd_helper)))
-			return err_set(e, EINVAL, "cgroup: the systemd driver needs its helper's absolute path");
+		if (!p->systemd_helper || p->systemd_helper[0] != '/' ||
+		    !(cg->helper = strdup(p->systemd_helper)))
+			return err_set(
+				e, EINVAL,
+				"cgroup: the systemd driver needs its helper's absolute path");
 		return cg_systemd_path(p->cgroups_path, p->id, &cg->slice, &cg->unit, &cg->path, e);
 	}
 	if (p->cgroups_path && p->cgroups_path[0])
@@ -73,14 +76,15 @@ int cg_apply(struct cgroup *cg, const struct oci_resources *res, bool update, st
 	return is_v2_only(cg) ? cg_v2_apply(cg, res, update, e) : cg_v1_apply(cg, res, update, e);
 }
 
-static int apply_devices(struct cgroup *cg, const struct cgroup_device *devs, size_t n, struct err *e)
+static int apply_devices(struct cgroup *cg, const struct cgroup_device *devs, size_t n,
+			 struct err *e)
 {
 	return is_v2_only(cg) ? cg_v2_devices(cg, devs, n, e) : cg_v1_devices(cg, devs, n, e);
 }
 
 /*
- * v1: the directory below, which the container may manage. Not for blkio with throttle limits: they do not reach down,
- * so whoever may make groups below is free of them.
+ * v1: the directory below, which the container may manage. Not for blkio with throttle limits: they
+ * do not reach down, so whoever may make groups below is free of them.
  */
 static int make_delegated(struct cgroup *cg, struct cg_dir *d, struct err *e)
 {
@@ -119,8 +123,10 @@ static int build(struct cgroup *cg, bool may_have_procs, struct err *e)
 			return r;
 	}
 	if (is_v2_only(cg)) {
-		r = cg->dir[0].gone ? err_set(e, ENOENT, "cgroup: no cgroup file system is mounted at /sys/fs/cgroup")
-				    : cg_v2_prepare(cg, &cg->dir[0], e);
+		r = cg->dir[0].gone
+			    ? err_set(e, ENOENT,
+				      "cgroup: no cgroup file system is mounted at /sys/fs/cgroup")
+			    : cg_v2_prepare(cg, &cg->dir[0], e);
 		if (r < 0)
 			return r;
 	}
@@ -173,13 +179,18 @@ int cgroup_create(const struct cgroup_params *p, struct cgroup **ret, struct err
 /* -- entering -- */
 
 /* Move @pid into @d or its subdirectory @sub. */
-static int attach(struct cgroup *cg, struct cg_dir *d, const char *sub, size_t sub_len, pid_t pid, struct err *e)
+static int attach(struct cgroup *cg, struct cg_dir *d, const char *sub, size_t sub_len, pid_t pid,
+		  struct err *e)
 {
 	char file[PATH_MAX], path[PATH_MAX], value[16];
 	_cleanup_close_ int fd = -EBADF;
 	int r;
 
-	r = snprintf(file, sizeof file, "%.*s%scgroup.procs", (int)sub_len, sub, sub_len ? "/" : "");
+	/* 0 would move ourselves */
+	if (pid <= 0)
+		return err_set(e, EINVAL, "cgroup: %d is not a process", (int)pid);
+	r = snprintf(file, sizeof file, "%.*s%scgroup.procs", (int)sub_len, sub,
+		     sub_len ? "/" : "");
 	if (r < 0 || (size_t)r >= sizeof file)
 		return err_sys(e, ENAMETOOLONG, "cgroup: %s", cg->path);
 	(void)snprintf(value, sizeof value, "%d", (int)pid);
@@ -187,7 +198,8 @@ static int attach(struct cgroup *cg, struct cg_dir *d, const char *sub, size_t s
 	fd = cg_open(cg, d, file, O_WRONLY);
 	r = fd < 0 ? fd : cg_write_fd(fd, value);
 	if (r == -ENOSPC && (d->ctrls & (1u << CG_CPUSET))) {
-		/* an empty cpuset; most of them inherit, so it is filled only when the kernel says so */
+		/* an empty cpuset; most of them inherit, so it is filled only when the kernel says
+		 * so */
 		file[sub_len] = '\0';
 		r = cg_v1_cpuset_fill_dir(cg, d, file, e);
 		if (r < 0)
@@ -211,7 +223,8 @@ static int start_unit(struct cgroup *cg, pid_t pid, struct err *e)
 	if (r < 0)
 		return r;
 	cg->entered = true;
-	/* the unit's directories exist with the process in them; the other hierarchies' are ours to make */
+	/* the unit's directories exist with the process in them; the other hierarchies' are ours to
+	 * make */
 	r = build(cg, true, e);
 	cg->res = NULL;
 	cg->devices = NULL;
@@ -269,26 +282,29 @@ void cgroup_entry_done(struct cgroup_entry *entry)
 	entry->n = 0;
 }
 
-/* Add hierarchy @d at its subdirectory @sub ("" for itself). */
-static int entry_add(struct cgroup *cg, struct cg_dir *d, const char *sub, struct cgroup_entry *entry, struct err *e)
+/* Add hierarchy @d at its subdirectory @sub ("" for itself), where there may be @no_process yet. */
+static int entry_add(struct cgroup *cg, struct cg_dir *d, const char *sub, bool no_process,
+		     struct cgroup_entry *entry, struct err *e)
 {
 	char file[PATH_MAX], path[PATH_MAX];
 	int r;
 
 	if (d->v2) {
 		entry->into_owned = sub[0] || d->fd < 0;
-		r = entry->into_owned ? cg_open(cg, d, sub[0] ? sub : ".", O_PATH | O_DIRECTORY) : d->fd;
+		r = entry->into_owned ? cg_open(cg, d, sub[0] ? sub : ".", O_PATH | O_DIRECTORY)
+				      : d->fd;
 		if (r >= 0)
 			entry->into_fd = r;
 	} else {
-		if (d->ctrls & (1u << CG_CPUSET)) {
-			/* the child could not fill it */
+		if (no_process && (d->ctrls & (1u << CG_CPUSET))) {
+			/* an empty cpuset takes no process, and the child could not fill it */
 			r = cg_v1_cpuset_fill_dir(cg, d, sub, e);
 			if (r < 0)
 				return r;
 		}
 		r = snprintf(file, sizeof file, "%s%stasks", sub, sub[0] ? "/" : "");
-		r = r < 0 || (size_t)r >= sizeof file ? -ENAMETOOLONG : cg_open(cg, d, file, O_WRONLY);
+		r = r < 0 || (size_t)r >= sizeof file ? -ENAMETOOLONG
+						      : cg_open(cg, d, file, O_WRONLY);
 		if (r >= 0)
 			entry->tasks_fd[entry->n++] = r;
 	}
@@ -305,13 +321,15 @@ int cgroup_entry_open(struct cgroup *cg, struct cgroup_entry *ret, struct err *e
 	int r;
 
 	if (cg->systemd)
-		return err_set(e, EOPNOTSUPP, "cgroup: a systemd unit can only be started around a process that exists");
+		return err_set(
+			e, EOPNOTSUPP,
+			"cgroup: a systemd unit can only be started around a process that exists");
 	for (size_t i = 0; i < cg->n; i++) {
 		struct cg_dir *d = &cg->dir[i];
 
 		if (d->gone)
 			continue;
-		r = entry_add(cg, d, child_len(d) ? CG_DELEGATED : "", &entry, e);
+		r = entry_add(cg, d, child_len(d) ? CG_DELEGATED : "", true, &entry, e);
 		if (r < 0)
 			return r;
 	}
@@ -328,10 +346,12 @@ int cgroup_entry_self(const struct cgroup_entry *entry, struct err *e)
 	int r;
 
 	for (size_t i = 0; i < entry->n; i++) {
-		/* "0" in "tasks" is this thread: the only form that needs no lock on every fork and exit of the host */
+		/* "0" in "tasks" is this thread: the only form that needs no lock on every fork and
+		 * exit of the host */
 		r = cg_write_fd(entry->tasks_fd[i], "0");
 		if (r < 0)
-			return err_sys(e, -r, "cgroup: enter the hierarchy #%zu of %s", i, entry->cg ? entry->cg->path : "?");
+			return err_sys(e, -r, "cgroup: enter the hierarchy #%zu of %s", i,
+				       entry->cg ? entry->cg->path : "?");
 	}
 	return 0;
 }
@@ -340,13 +360,18 @@ int cgroup_entry_self(const struct cgroup_entry *entry, struct err *e)
 
 static int give(int dirfd, const char *name, uint32_t owner)
 {
-	return fchownat(dirfd, name, owner, owner, name[0] ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH) < 0 ? -errno : 0;
+	return fchownat(dirfd, name, owner, owner, name[0] ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH) <
+			       0
+		       ? -errno
+		       : 0;
 }
 
 static int delegate_v2(struct cgroup *cg, struct cg_dir *d, struct err *e)
 {
-	/* what is needed to make groups below and to move processes among them, and no file that holds a limit */
-	static const char *const files[] = { "cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "" };
+	/* what is needed to make groups below and to move processes among them, and no file that
+	 * holds a limit */
+	static const char *const files[] = { "cgroup.procs", "cgroup.threads",
+					     "cgroup.subtree_control", "" };
 	char path[PATH_MAX];
 	int fd = cg_dir_fd(cg, d, e), r;
 
@@ -356,7 +381,8 @@ static int delegate_v2(struct cgroup *cg, struct cg_dir *d, struct err *e)
 		r = give(fd, files[i], cg->owner);
 		if (r < 0) {
 			cg_dir_path(cg, d, path, sizeof path);
-			return err_sys(e, -r, "cgroup: chown %s/%s to %u", path, files[i], (unsigned)cg->owner);
+			return err_sys(e, -r, "cgroup: chown %s/%s to %u", path, files[i],
+				       (unsigned)cg->owner);
 		}
 	}
 	return 0;
@@ -377,12 +403,14 @@ static int delegate_v1(struct cgroup *cg, struct cg_dir *d, pid_t pid, struct er
 	if (fd < 0)
 		return err_sys(e, -fd, "cgroup: open %s/" CG_DELEGATED, path);
 	if ((d->ctrls & (1u << CG_CPUSET)) && (r = cg_v1_cpuset_fill(fd)) < 0)
-		return err_sys(e, -r, "cgroup: copy cpuset.cpus and cpuset.mems down to %s/" CG_DELEGATED, path);
+		return err_sys(e, -r,
+			       "cgroup: copy cpuset.cpus and cpuset.mems down to %s/" CG_DELEGATED,
+			       path);
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		r = give(fd, files[i], cg->owner);
 		if (r < 0)
-			return err_sys(e, -r, "cgroup: chown %s/" CG_DELEGATED "/%s to %u", path, files[i],
-				       (unsigned)cg->owner);
+			return err_sys(e, -r, "cgroup: chown %s/" CG_DELEGATED "/%s to %u", path,
+				       files[i], (unsigned)cg->owner);
 	}
 	return cg->in_child ? 0 : attach(cg, d, CG_DELEGATED, child_len(d), pid, e);
 }
@@ -418,12 +446,14 @@ int cgroup_update(struct cgroup *cg, const struct oci_resources *res, struct err
 	return cg_apply(cg, res, true, e);
 }
 
-int cgroup_set_devices(struct cgroup *cg, const struct cgroup_device *devices, size_t n, struct err *e)
+int cgroup_set_devices(struct cgroup *cg, const struct cgroup_device *devices, size_t n,
+		       struct err *e)
 {
 	return apply_devices(cg, devices, n, e);
 }
 
-/* An "exec --cgroup" argument: for hierarchy @d, the wanted path below, or NULL when it is not meant. */
+/* An "exec --cgroup" argument: for hierarchy @d, the wanted path below, or NULL when it is not
+ * meant. */
 static int parse_sub(const char *sub, const struct cg_dir *d, const char **ret, struct err *e)
 {
 	const char *colon = strchr(sub, ':');
@@ -435,7 +465,10 @@ static int parse_sub(const char *sub, const struct cg_dir *d, const char **ret, 
 		if (!list)
 			return err_sys(e, ENOMEM, "exec --cgroup");
 		if (strchr(colon + 1, ':'))
-			return err_set(e, EINVAL, "exec --cgroup \"%s\": must be \"path\" or \"controller[,controller]:path\"", sub);
+			return err_set(e, EINVAL,
+				       "exec --cgroup \"%s\": must be \"path\" or "
+				       "\"controller[,controller]:path\"",
+				       sub);
 		if (!(cg_ctrls_parse(list) & d->ctrls) && strcmp(list, d->data) != 0)
 			return 0;
 		sub = colon + 1;
@@ -446,7 +479,9 @@ static int parse_sub(const char *sub, const struct cg_dir *d, const char **ret, 
 		size_t len = strcspn(p, "/");
 
 		if (len == 2 && memcmp(p, "..", 2) == 0)
-			return err_set(e, EPERM, "exec --cgroup \"%s\": must stay below the container's group", sub);
+			return err_set(
+				e, EPERM,
+				"exec --cgroup \"%s\": must stay below the container's group", sub);
 		p += len;
 		p += *p == '/';
 	}
@@ -455,7 +490,8 @@ static int parse_sub(const char *sub, const struct cg_dir *d, const char **ret, 
 }
 
 /* Where below @d does @text (/proc/<init>/cgroup) see the container's init? "" or "sub/dir". */
-static int init_sub(struct cgroup *cg, const struct cg_dir *d, const char *text, char *buf, size_t size, struct err *e)
+static int init_sub(struct cgroup *cg, const struct cg_dir *d, const char *text, char *buf,
+		    size_t size, struct err *e)
 {
 	const char *path;
 	size_t len, base = strlen(cg->path);
@@ -464,8 +500,9 @@ static int init_sub(struct cgroup *cg, const struct cg_dir *d, const char *text,
 	if (r < 0)
 		return err_sys(e, -r, "cgroup: /proc/<init>/cgroup: no line for \"%s\"", d->data);
 	if (len < base || memcmp(path, cg->path, base) != 0 || (len > base && path[base] != '/'))
-		return err_set(e, EPERM, "cgroup: the container's init is in %.*s, which is not below %s", (int)len, path,
-			       cg->path);
+		return err_set(e, EPERM,
+			       "cgroup: the container's init is in %.*s, which is not below %s",
+			       (int)len, path, cg->path);
 	path += base;
 	len -= base;
 	if (len > 0) {
@@ -480,8 +517,8 @@ static int init_sub(struct cgroup *cg, const struct cg_dir *d, const char *text,
 }
 
 /* The subdirectory of @d for a process that joins. */
-static int join_sub(struct cgroup *cg, const struct cg_dir *d, const char *text, const char *sub, char *buf, size_t size,
-		    struct err *e)
+static int join_sub(struct cgroup *cg, const struct cg_dir *d, const char *text, const char *sub,
+		    char *buf, size_t size, struct err *e)
 {
 	const char *want = NULL;
 	int r, n;
@@ -493,7 +530,8 @@ static int join_sub(struct cgroup *cg, const struct cg_dir *d, const char *text,
 	}
 	if (!want)
 		return init_sub(cg, d, text, buf, size, e);
-	n = snprintf(buf, size, "%s%s%s", child_len(d) ? CG_DELEGATED : "", child_len(d) && want[0] ? "/" : "", want);
+	n = snprintf(buf, size, "%s%s%s", child_len(d) ? CG_DELEGATED : "",
+		     child_len(d) && want[0] ? "/" : "", want);
 	return n < 0 || (size_t)n >= size ? err_sys(e, ENAMETOOLONG, "exec --cgroup") : 0;
 }
 
@@ -523,8 +561,8 @@ int cgroup_join(struct cgroup *cg, pid_t init_pid, pid_t pid, const char *sub, s
 	return r;
 }
 
-int cgroup_entry_open_join(struct cgroup *cg, pid_t init_pid, const char *sub, struct cgroup_entry *ret,
-			   struct err *e)
+int cgroup_entry_open_join(struct cgroup *cg, pid_t init_pid, const char *sub,
+			   struct cgroup_entry *ret, struct err *e)
 {
 	_cleanup_(cgroup_entry_done) struct cgroup_entry entry = { .into_fd = -EBADF, .cg = cg };
 	_cleanup_free_ char *text = NULL;
@@ -536,7 +574,7 @@ int cgroup_entry_open_join(struct cgroup *cg, pid_t init_pid, const char *sub, s
 			continue;
 		r = join_sub(cg, &cg->dir[i], text, sub, buf, sizeof buf, e);
 		if (r == 0)
-			r = entry_add(cg, &cg->dir[i], buf, &entry, e);
+			r = entry_add(cg, &cg->dir[i], buf, sub && sub[0], &entry, e);
 	}
 	if (r < 0)
 		return r;

@@ -99,7 +99,9 @@ void cgroup_set_cloned_into(struct cgroup *cg);
  * cgroup_delegate() - after cgroup_enter(): give container root (owner) the right to manage groups of its own.
  * v2: chown the container's directory and its cgroup.procs, cgroup.threads, cgroup.subtree_control (never the limit files)
  * v1: a child directory "delegated" in each hierarchy, chowned likewise with its files, and @pid moved into it, so that the
- * limits stay one level up, out of reach (A73); cpuset values are copied down. The cgroup namespace is created by the
+ * limits stay one level up, out of reach (A73); cpuset values are copied down. Not in blkio when there are throttle limits:
+ * v1 does not apply them to groups below. Cheap only with params.delegate: then the child is made at creation and entered
+ * directly. The cgroup namespace is created by the
  * caller after this, so the delegated directory is its root.
  */
 int cgroup_delegate(struct cgroup *cg, pid_t pid, struct err *e);
@@ -135,7 +137,7 @@ int cgroup_stats(struct cgroup *cg, json_t **ret, struct err *e);
 
 /*
  * cgroup_oom_watch() - an fd that polls readable at OOM kills; cgroup_oom_read() returns 1 for a new OOM event, 0 for none,
- * -ENODEV once the group is gone.
+ * -ENODEV once the group is gone (v2: or its last process).
  */
 int cgroup_oom_watch(struct cgroup *cg, int *ret_fd, struct err *e);
 int cgroup_oom_read(struct cgroup *cg, int fd, struct err *e);
@@ -163,7 +165,7 @@ bool cgroup_is_v2(void);
 /*
  * cgroup_v1_mounts() - the v1 hierarchies to show inside a container: each a name for the directory below
  * /sys/fs/cgroup (as on the host: "cpu", "cpu,cpuacct", "systemd", "unified") and the mount data
- * ("cpu", "name=systemd"); is_v2 for the unified one. Host-wide facts, static lifetime per process.
+ * ("cpu", "name=systemd"); is_v2 for the unified one. With cgroup2 alone: one entry with the name "". Host-wide facts, static lifetime per process.
  */
 struct cgroup_hierarchy {
 	char name[64];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The real thing, on this machine's hierarchies, below directories named after this process. Needs root. */
+/* The real thing, on this machine's hierarchies, below directories named after this process. Needs
+ * root. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,6 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -27,11 +29,11 @@ static const struct cgroup_device all_devices = { 'a', -1, -1, true, true, true 
 static char base[64]; /* "/caisson-test-<pid>" */
 static struct err err;
 
-#define assert_ok(call)                                                                                        \
-	do {                                                                                                   \
-		int ok_r_ = (call);                                                                            \
-		if (ok_r_ < 0)                                                                                 \
-			fail_msg("%s: %d: %s", #call, ok_r_, err.msg);                                         \
+#define assert_ok(call)                                                                            \
+	do {                                                                                       \
+		int ok_r_ = (call);                                                                \
+		if (ok_r_ < 0)                                                                     \
+			fail_msg("%s: %d: %s", #call, ok_r_, err.msg);                             \
 	} while (0)
 
 static char *path_of(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -76,11 +78,16 @@ static const char *dir_of(struct cgroup *cg, enum cg_ctrl c)
 	return buf;
 }
 
-static struct cgroup *create(const char *name, const struct oci_resources *res, const struct cgroup_device *devs, size_t n,
-			     bool delegate)
+static struct cgroup *create(const char *name, const struct oci_resources *res,
+			     const struct cgroup_device *devs, size_t n, bool delegate)
 {
-	struct cgroup_params p = { .id = name, .cgroups_path = path_of("%s/%s", base, name), .res = res, .devices = devs,
-				   .n_devices = n, .delegate = delegate, .owner = 4242 };
+	struct cgroup_params p = { .id = name,
+				   .cgroups_path = path_of("%s/%s", base, name),
+				   .res = res,
+				   .devices = devs,
+				   .n_devices = n,
+				   .delegate = delegate,
+				   .owner = 4242 };
 	struct cgroup *cg = NULL;
 
 	assert_ok(cgroup_create(&p, &cg, &err));
@@ -99,12 +106,13 @@ static pid_t start_child(struct cgroup *cg)
 	assert_ok(cgroup_entry_open(cg, &entry, &err));
 	if (entry.into_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)entry.into_fd;
+		args.cgroup = (unsigned)entry.into_fd;
 	}
 	assert_int_equal(pipe2(sync, O_CLOEXEC), 0);
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
 	assert_true(pid >= 0);
 	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (cgroup_entry_self(&entry, NULL) < 0 || write(sync[1], "x", 1) != 1)
 			_exit(1);
 		for (;;)
@@ -122,9 +130,11 @@ static pid_t fork_child(void)
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
-	if (pid == 0)
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)
 			(void)pause();
+	}
 	return pid;
 }
 
@@ -140,7 +150,8 @@ static void assert_member(pid_t pid, struct cgroup *cg, const char *sub)
 {
 	_cleanup_free_ char *text = NULL;
 
-	assert_int_equal(io_read_at(AT_FDCWD, path_of("/proc/%d/cgroup", pid), 65536, &text, NULL), 0);
+	assert_int_equal(io_read_at(AT_FDCWD, path_of("/proc/%d/cgroup", pid), 65536, &text, NULL),
+			 0);
 	for (size_t i = 0; i < cg->n; i++) {
 		const struct cg_dir *d = &cg->dir[i];
 		const char *want = path_of("%s%s", cg->path, d->v2 || !d->child ? "" : sub), *path;
@@ -148,7 +159,8 @@ static void assert_member(pid_t pid, struct cgroup *cg, const char *sub)
 
 		assert_int_equal(cg_proc_cgroup_path(text, d, &path, &len), 0);
 		if (strlen(want) != len || memcmp(path, want, len) != 0)
-			fail_msg("hierarchy %s: in %.*s instead of %s", d->name, (int)len, path, want);
+			fail_msg("hierarchy %s: in %.*s instead of %s", d->name, (int)len, path,
+				 want);
 	}
 }
 
@@ -167,10 +179,10 @@ static bool is_v1(void)
 	return !cgroup_is_v2();
 }
 
-#define need_v1()                                                                                              \
-	do {                                                                                                   \
-		if (!is_v1())                                                                                  \
-			skip();                                                                                \
+#define need_v1()                                                                                  \
+	do {                                                                                       \
+		if (!is_v1())                                                                      \
+			skip();                                                                    \
 	} while (0)
 
 static void a_container_without_limits_lives_and_goes(void **state)
@@ -208,13 +220,29 @@ static void entering_by_pid_works_in_every_hierarchy(void **state)
 
 static void limits_are_in_place_before_anything_runs(void **state)
 {
-	static const struct cgroup_device devs[] = { { 'c', 1, 3, true, true, true }, { 'c', 1, 5, true, false, false } };
+	static const struct cgroup_device devs[] = { { 'c', 1, 3, true, true, true },
+						     { 'c', 1, 5, true, false, false } };
 	struct oci_resources res = {
-		.has_mem_limit = true, .mem_limit = 64 << 20, .has_mem_swap = true, .mem_swap = 64 << 20,
-		.has_mem_reservation = true, .mem_reservation = 32 << 20, .has_pids = true, .pids_limit = 17,
-		.has_cpu_shares = true, .cpu_shares = 512, .has_cpu_quota = true, .cpu_quota = 20000, .has_cpu_period = true,
-		.cpu_period = 40000, .cpus = "0", .has_swappiness = true, .swappiness = 10,
-		.has_blkio_weight = true, .blkio_weight = 300, .has_disable_oom_killer = true,
+		.has_mem_limit = true,
+		.mem_limit = 64 << 20,
+		.has_mem_swap = true,
+		.mem_swap = 64 << 20,
+		.has_mem_reservation = true,
+		.mem_reservation = 32 << 20,
+		.has_pids = true,
+		.pids_limit = 17,
+		.has_cpu_shares = true,
+		.cpu_shares = 512,
+		.has_cpu_quota = true,
+		.cpu_quota = 20000,
+		.has_cpu_period = true,
+		.cpu_period = 40000,
+		.cpus = "0",
+		.has_swappiness = true,
+		.swappiness = 10,
+		.has_blkio_weight = true,
+		.blkio_weight = 300,
+		.has_disable_oom_killer = true,
 	};
 	struct cgroup *cg;
 
@@ -240,10 +268,14 @@ static void updates_follow_the_order_that_the_kernel_wants(void **state)
 		int64_t mem, swap;
 		const char *limit, *memsw;
 	} steps[] = {
-		{ 64 << 20, 64 << 20, "67108864", "67108864" },	    { 128 << 20, 256 << 20, "134217728", "268435456" },
-		{ 32 << 20, 32 << 20, "33554432", "33554432" },	    { -1, -1, "9223372036854771712", "9223372036854771712" },
-		{ 32 << 20, 40 << 20, "33554432", "41943040" },	    { 64 << 20, -1, "67108864", "9223372036854771712" },
-		{ 16 << 20, 16 << 20, "16777216", "16777216" },	    { -1, 0, "9223372036854771712", "9223372036854771712" },
+		{ 64 << 20, 64 << 20, "67108864", "67108864" },
+		{ 128 << 20, 256 << 20, "134217728", "268435456" },
+		{ 32 << 20, 32 << 20, "33554432", "33554432" },
+		{ -1, -1, "9223372036854771712", "9223372036854771712" },
+		{ 32 << 20, 40 << 20, "33554432", "41943040" },
+		{ 64 << 20, -1, "67108864", "9223372036854771712" },
+		{ 16 << 20, 16 << 20, "16777216", "16777216" },
+		{ -1, 0, "9223372036854771712", "9223372036854771712" },
 	};
 	struct cgroup *cg;
 	struct oci_resources res;
@@ -252,11 +284,15 @@ static void updates_follow_the_order_that_the_kernel_wants(void **state)
 	need_v1();
 	cg = create("update", NULL, &all_devices, 1, false);
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		res = (struct oci_resources){ .has_mem_limit = true, .mem_limit = steps[i].mem, .has_mem_swap = steps[i].swap != 0,
+		res = (struct oci_resources){ .has_mem_limit = true,
+					      .mem_limit = steps[i].mem,
+					      .has_mem_swap = steps[i].swap != 0,
 					      .mem_swap = steps[i].swap };
 		assert_ok(cgroup_update(cg, &res, &err));
-		assert_file(path_of("%s/memory.limit_in_bytes", dir_of(cg, CG_MEMORY)), steps[i].limit);
-		assert_file(path_of("%s/memory.memsw.limit_in_bytes", dir_of(cg, CG_MEMORY)), steps[i].memsw);
+		assert_file(path_of("%s/memory.limit_in_bytes", dir_of(cg, CG_MEMORY)),
+			    steps[i].limit);
+		assert_file(path_of("%s/memory.memsw.limit_in_bytes", dir_of(cg, CG_MEMORY)),
+			    steps[i].memsw);
 	}
 	res = (struct oci_resources){ .has_pids = true, .pids_limit = 5 };
 	assert_ok(cgroup_update(cg, &res, &err));
@@ -264,16 +300,23 @@ static void updates_follow_the_order_that_the_kernel_wants(void **state)
 	res.pids_limit = -1;
 	assert_ok(cgroup_update(cg, &res, &err));
 	assert_file(path_of("%s/pids.max", dir_of(cg, CG_PIDS)), "max");
-	res = (struct oci_resources){ .has_cpu_quota = true, .cpu_quota = 10000, .has_cpu_burst = true, .cpu_burst = 5000 };
+	res = (struct oci_resources){
+		.has_cpu_quota = true, .cpu_quota = 10000, .has_cpu_burst = true, .cpu_burst = 5000
+	};
 	assert_ok(cgroup_update(cg, &res, &err));
 	assert_file(path_of("%s/cpu.cfs_burst_us", dir_of(cg, CG_CPU)), "5000");
-	res = (struct oci_resources){ .has_cpu_idle = true, .cpu_idle = 1, .has_cpu_shares = true, .cpu_shares = 2048 };
+	res = (struct oci_resources){
+		.has_cpu_idle = true, .cpu_idle = 1, .has_cpu_shares = true, .cpu_shares = 2048
+	};
 	assert_ok(cgroup_update(cg, &res, &err));
 	assert_file(path_of("%s/cpu.idle", dir_of(cg, CG_CPU)), "1");
 	res.cpu_idle = 0;
 	assert_ok(cgroup_update(cg, &res, &err));
 	assert_file(path_of("%s/cpu.shares", dir_of(cg, CG_CPU)), "2048");
-	res = (struct oci_resources){ .has_mem_limit = true, .mem_limit = 32 << 20, .has_mem_swap = true, .mem_swap = 1 << 20 };
+	res = (struct oci_resources){ .has_mem_limit = true,
+				      .mem_limit = 32 << 20,
+				      .has_mem_swap = true,
+				      .mem_swap = 1 << 20 };
 	assert_int_equal(cgroup_update(cg, &res, &err), -EINVAL);
 	assert_non_null(strstr(err.msg, "memory.swap: 1048576"));
 	destroy(cg);
@@ -283,8 +326,12 @@ static void what_the_host_lacks_is_refused_by_name_and_leaves_nothing(void **sta
 {
 	static const struct oci_hugetlb huge = { .page_size = "2MB", .limit = 0 };
 	static const struct oci_unified unified = { "memory.high", "1" };
-	struct oci_resources res = { .hugetlb = (struct oci_hugetlb *)(uintptr_t)&huge, .n_hugetlb = 1 };
-	struct cgroup_params p = { .id = "x", .cgroups_path = path_of("%s/lacks", base), .res = &res, .devices = &all_devices,
+	struct oci_resources res = { .hugetlb = (struct oci_hugetlb *)(uintptr_t)&huge,
+				     .n_hugetlb = 1 };
+	struct cgroup_params p = { .id = "x",
+				   .cgroups_path = path_of("%s/lacks", base),
+				   .res = &res,
+				   .devices = &all_devices,
 				   .n_devices = 1 };
 	const struct cgroup_hierarchy *h;
 	struct cgroup *cg = NULL;
@@ -301,7 +348,8 @@ static void what_the_host_lacks_is_refused_by_name_and_leaves_nothing(void **sta
 	assert_null(cg);
 	for (size_t i = 0; i < n; i++)
 		assert_false(exists(path_of("/sys/fs/cgroup/%s%s", h[i].name, base)));
-	res = (struct oci_resources){ .unified = (struct oci_unified *)(uintptr_t)&unified, .n_unified = 1 };
+	res = (struct oci_resources){ .unified = (struct oci_unified *)(uintptr_t)&unified,
+				      .n_unified = 1 };
 	assert_int_equal(cgroup_create(&p, &cg, &err), -EOPNOTSUPP);
 	assert_non_null(strstr(err.msg, "memory.high"));
 	res = (struct oci_resources){ .cpus = "0,4095" };
@@ -314,7 +362,9 @@ static void what_the_host_lacks_is_refused_by_name_and_leaves_nothing(void **sta
 static void a_group_in_use_is_refused_and_an_empty_one_reused(void **state)
 {
 	struct cgroup *cg = create("busy", NULL, &all_devices, 1, false), *other = NULL;
-	struct cgroup_params p = { .id = "x", .cgroups_path = path_of("%s/busy", base), .devices = &all_devices,
+	struct cgroup_params p = { .id = "x",
+				   .cgroups_path = path_of("%s/busy", base),
+				   .devices = &all_devices,
 				   .n_devices = 1 };
 	pid_t pid = start_child(cg);
 
@@ -359,14 +409,16 @@ static void assert_owner(const char *path, uid_t uid)
 static void delegation_keeps_the_limits_out_of_reach(void **state)
 {
 	struct oci_resources res = { .has_pids = true, .pids_limit = 50, .cpus = "0" };
-	struct cgroup *cg = create("deleg", &res, &all_devices, 1, true), *again = NULL;
+	struct cgroup *cg, *again = NULL;
 	_cleanup_free_ pid_t *pids = NULL;
-	pid_t pid = start_child(cg), joined;
+	pid_t pid, joined;
 	json_t *saved;
 	size_t n;
 
 	(void)state;
 	need_v1();
+	cg = create("deleg", &res, &all_devices, 1, true);
+	pid = start_child(cg);
 	assert_ok(cgroup_delegate(cg, pid, &err));
 	assert_member(pid, cg, "/" CG_DELEGATED);
 	assert_owner(dir_of(cg, CG_PIDS), 0);
@@ -381,7 +433,8 @@ static void delegation_keeps_the_limits_out_of_reach(void **state)
 	res = (struct oci_resources){ .cpus = "0-1" };
 	if (sysconf(_SC_NPROCESSORS_ONLN) > 1) {
 		assert_ok(cgroup_update(cg, &res, &err));
-		assert_file(path_of("%s/" CG_DELEGATED "/cpuset.cpus", dir_of(cg, CG_CPUSET)), "0-1");
+		assert_file(path_of("%s/" CG_DELEGATED "/cpuset.cpus", dir_of(cg, CG_CPUSET)),
+			    "0-1");
 		res.cpus = "1";
 		assert_ok(cgroup_update(cg, &res, &err));
 		assert_file(path_of("%s/" CG_DELEGATED "/cpuset.cpus", dir_of(cg, CG_CPUSET)), "1");
@@ -398,7 +451,8 @@ static void delegation_keeps_the_limits_out_of_reach(void **state)
 	assert_ok(cgroup_join(again, pid, joined, NULL, &err));
 	assert_member(joined, cg, "/" CG_DELEGATED);
 	assert_ok(cgroup_join(again, pid, joined, "pids:inner", &err));
-	assert_file(path_of("%s/" CG_DELEGATED "/inner/cgroup.procs", dir_of(cg, CG_PIDS)), path_of("%d", joined));
+	assert_file(path_of("%s/" CG_DELEGATED "/inner/cgroup.procs", dir_of(cg, CG_PIDS)),
+		    path_of("%d", joined));
 	assert_ok(cgroup_pids(again, &pids, &n, &err));
 	assert_int_equal(n, 2);
 	cgroup_free(again);
@@ -412,29 +466,40 @@ static void throttled_block_io_is_not_delegated(void **state)
 {
 	struct oci_blkio_device dev = { .major = 7, .minor = 0, .rate = 1 << 20 };
 	struct oci_resources res = { .read_bps = { &dev, 1 } };
-	struct cgroup_params p = { .id = "t", .cgroups_path = path_of("%s/throttle", base), .res = &res,
-				   .devices = &all_devices, .n_devices = 1, .delegate = true, .owner = 4242 };
+	struct cgroup_params p = { .id = "t",
+				   .cgroups_path = path_of("%s/throttle", base),
+				   .res = &res,
+				   .devices = &all_devices,
+				   .n_devices = 1,
+				   .delegate = true,
+				   .owner = 4242 };
 	struct cgroup *cg = NULL;
+	pid_t pid;
 
 	(void)state;
 	need_v1();
 	/* needs a device to throttle */
 	if (!exists("/sys/dev/block/7:0") || cgroup_create(&p, &cg, &err) < 0)
 		skip();
-	assert_ok(cgroup_delegate(cg, 0, &err));
+	pid = start_child(cg);
+	assert_ok(cgroup_delegate(cg, pid, &err));
+	assert_member(pid, cg, "/" CG_DELEGATED);
 	assert_false(exists(path_of("%s/" CG_DELEGATED, dir_of(cg, CG_BLKIO))));
 	assert_true(exists(path_of("%s/" CG_DELEGATED, dir_of(cg, CG_PIDS))));
+	assert_ok(cgroup_kill(cg, SIGKILL, &err));
+	(void)reap(pid);
 	destroy(cg);
 }
 
 static void groups_nested_deeper_than_any_path_are_removed(void **state)
 {
-	struct cgroup *cg = create("deep", NULL, &all_devices, 1, false);
 	const int depth = 1500;
+	struct cgroup *cg;
 	int fd;
 
 	(void)state;
 	need_v1();
+	cg = create("deep", NULL, &all_devices, 1, false);
 	fd = open(dir_of(cg, CG_PIDS), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	for (int i = 0; i < depth; i++) {
 		int next;
@@ -451,17 +516,19 @@ static void groups_nested_deeper_than_any_path_are_removed(void **state)
 
 static void statistics_have_the_names_that_engines_read(void **state)
 {
-	struct oci_resources res = { .has_mem_limit = true, .mem_limit = 64 << 20, .has_pids = true, .pids_limit = 9 };
+	struct oci_resources res = {
+		.has_mem_limit = true, .mem_limit = 64 << 20, .has_pids = true, .pids_limit = 9
+	};
 	struct cgroup *cg = create("stats", &res, &all_devices, 1, false);
 	pid_t pid = start_child(cg);
 	json_int_t limit, pids, max, kernel;
 	json_t *o = NULL;
 
 	(void)state;
-	need_v1();
 	assert_ok(cgroup_stats(cg, &o, &err));
-	assert_int_equal(json_unpack(o, "{s:{s:{s:I}}, s:{s:I, s:I}, s:{s:{s:I}}}", "memory", "usage", "limit", &limit, "pids",
-				     "current", &pids, "limit", &max, "cpu", "usage", "kernel", &kernel),
+	assert_int_equal(json_unpack(o, "{s:{s:{s:I}}, s:{s:I, s:I}, s:{s:{s:I}}}", "memory",
+				     "usage", "limit", &limit, "pids", "current", &pids, "limit",
+				     &max, "cpu", "usage", "kernel", &kernel),
 			 0);
 	assert_int_equal(limit, 64 << 20);
 	assert_int_equal(pids, 1);
@@ -476,7 +543,10 @@ static void statistics_have_the_names_that_engines_read(void **state)
 
 static void running_out_of_memory_is_reported(void **state)
 {
-	struct oci_resources res = { .has_mem_limit = true, .mem_limit = 4 << 20, .has_mem_swap = true, .mem_swap = 4 << 20 };
+	struct oci_resources res = { .has_mem_limit = true,
+				     .mem_limit = 4 << 20,
+				     .has_mem_swap = true,
+				     .mem_swap = 4 << 20 };
 	struct cgroup *cg = create("oom", &res, &all_devices, 1, false);
 	struct pollfd p = { .events = POLLIN };
 	_cleanup_close_ int fd = -EBADF;
@@ -489,14 +559,15 @@ static void running_out_of_memory_is_reported(void **state)
 	assert_int_equal(pipe2(sync, O_CLOEXEC), 0);
 	pid = fork();
 	if (pid == 0) {
-		char c, *mem;
+		volatile char *mem = malloc(64 << 20);
+		char c;
 
-		if (read(sync[0], &c, 1) != 1)
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (!mem || read(sync[0], &c, 1) != 1)
 			_exit(1);
-		mem = malloc(64 << 20);
-		if (mem)
-			memset(mem, 1, 64 << 20);
-		_exit(mem ? mem[4096] : 1);
+		for (size_t i = 0; i < 64 << 20; i += 1024)
+			mem[i] = 1;
+		_exit(1);
 	}
 	assert_ok(cgroup_enter(cg, pid, &err));
 	assert_int_equal(write(sync[1], "x", 1), 1);
@@ -513,30 +584,38 @@ static void running_out_of_memory_is_reported(void **state)
 
 static void a_device_list_changes_while_the_container_runs(void **state)
 {
-	static const struct cgroup_device before[] = { { 'c', 1, 3, true, true, true }, { 'c', 1, 5, true, true, true } };
-	static const struct cgroup_device after[] = { { 'c', 1, 3, true, true, false }, { 'c', 1, 9, true, false, false } };
-	struct cgroup *cg = create("devs", NULL, before, 2, false);
-	pid_t pid = start_child(cg);
+	static const struct cgroup_device before[] = { { 'c', 1, 3, true, true, true },
+						       { 'c', 1, 5, true, true, true } };
+	static const struct cgroup_device after[] = { { 'c', 1, 3, true, true, false },
+						      { 'c', 1, 9, true, false, false } };
 	_cleanup_free_ char *text = NULL;
+	struct cgroup *cg;
+	pid_t pid;
 
 	(void)state;
 	need_v1();
+	cg = create("devs", NULL, before, 2, false);
+	pid = start_child(cg);
 	assert_ok(cgroup_set_devices(cg, after, 2, &err));
-	assert_int_equal(io_read_at(AT_FDCWD, path_of("%s/devices.list", dir_of(cg, CG_DEVICES)), 4096, &text, NULL), 0);
+	assert_int_equal(io_read_at(AT_FDCWD, path_of("%s/devices.list", dir_of(cg, CG_DEVICES)),
+				    4096, &text, NULL),
+			 0);
 	assert_string_equal(text, "c 1:3 rw\nc 1:9 r\n");
 	assert_ok(cgroup_kill(cg, SIGKILL, &err));
 	(void)reap(pid);
 	destroy(cg);
 }
 
-/* -- cgroup2 alone: its own mount of the unified hierarchy, without controllers where v1 has them -- */
+/* -- cgroup2 alone: its own mount of the unified hierarchy, without controllers where v1 has them
+ * -- */
 
 static int v2_setup(void **state)
 {
 	char *dir = strdup("/tmp/caisson-test-XXXXXX");
 
 	*state = dir;
-	if (!dir || !mkdtemp(dir) || mount("none", dir, "cgroup2", 0, NULL) < 0 || cg_host_set_top(dir, NULL) < 0) {
+	if (!dir || !mkdtemp(dir) || mount("none", dir, "cgroup2", 0, NULL) < 0 ||
+	    cg_host_set_top(dir, NULL) < 0) {
 		print_message("cannot mount cgroup2 on %s: %s\n", dir ? dir : "?", strerror(errno));
 		return -1;
 	}
@@ -555,12 +634,13 @@ static int v2_teardown(void **state)
 static void v2_create_enter_freeze_kill_delegate(void **state)
 {
 	struct cgroup *cg = create("v2", NULL, &all_devices, 1, true);
-	const char *dir = path_of("%s%s/v2", (char *)*state, base);
+	_cleanup_free_ char *dir = strdup(path_of("%s%s/v2", (char *)*state, base));
 	_cleanup_free_ pid_t *pids = NULL;
 	pid_t pid = start_child(cg), joined = fork_child();
 	json_t *stats = NULL;
 	size_t n;
 
+	assert_non_null(dir);
 	assert_true(cgroup_is_v2());
 	assert_int_equal(cg->n, 1);
 	assert_true(cgroup_into_fd(cg) >= 0);
@@ -572,7 +652,9 @@ static void v2_create_enter_freeze_kill_delegate(void **state)
 	assert_owner(path_of("%s/cgroup.kill", dir), 0);
 	assert_owner(path_of("%s/cgroup.freeze", dir), 0);
 	assert_int_equal(mkdir(path_of("%s/init.scope", dir), 0755), 0);
-	assert_int_equal(io_put_at(AT_FDCWD, path_of("%s/init.scope/cgroup.procs", dir), path_of("%d", pid)), 0);
+	assert_int_equal(
+		io_put_at(AT_FDCWD, path_of("%s/init.scope/cgroup.procs", dir), path_of("%d", pid)),
+		0);
 	assert_ok(cgroup_join(cg, pid, joined, NULL, &err));
 	assert_ok(cgroup_pids(cg, &pids, &n, &err));
 	assert_int_equal(n, 2);
@@ -591,7 +673,8 @@ static void v2_create_enter_freeze_kill_delegate(void **state)
 	cgroup_free(cg);
 }
 
-/* In a child of @cg: bit 0 set when /dev/null can be opened for writing, bit 1 for /dev/zero, bit 2 for /dev/full. */
+/* In a child of @cg: bit 0 set when /dev/null can be opened for writing, bit 1 for /dev/zero, bit 2
+ * for /dev/full. */
 static int probe_devices(struct cgroup *cg)
 {
 	static const char *const paths[] = { "/dev/null", "/dev/zero", "/dev/full" };
@@ -600,7 +683,7 @@ static int probe_devices(struct cgroup *cg)
 	pid_t pid;
 
 	assert_ok(cgroup_entry_open(cg, &entry, &err));
-	args.cgroup = (uint64_t)entry.into_fd;
+	args.cgroup = (unsigned)entry.into_fd;
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
 	assert_true(pid >= 0);
 	if (pid == 0) {
@@ -616,7 +699,8 @@ static int probe_devices(struct cgroup *cg)
 
 static void v2_devices_are_enforced_and_replaced(void **state)
 {
-	static const struct cgroup_device before[] = { { 'c', 1, 3, true, true, true }, { 'c', 1, 7, true, false, false } };
+	static const struct cgroup_device before[] = { { 'c', 1, 3, true, true, true },
+						       { 'c', 1, 7, true, false, false } };
 	static const struct cgroup_device after[] = { { 'c', 1, 5, false, true, false } };
 	struct cgroup *cg = create("dev", NULL, before, 2, false);
 
@@ -636,8 +720,12 @@ static void v2_missing_controllers_and_forbidden_files_are_refused(void **state)
 		const char *key, *value;
 		int r;
 	} t[] = {
-		{ "cgroup.procs", "1", -EPERM },     { "cgroup.kill", "1", -EPERM }, { "cgroup.subtree_control", "+cpu", -EPERM },
-		{ "../x.y", "1", -EINVAL },	     { ".x", "1", -EINVAL },	     { "cgroup.max.depth", "3", 0 },
+		{ "cgroup.procs", "1", -EPERM },
+		{ "cgroup.kill", "1", -EPERM },
+		{ "cgroup.subtree_control", "+cpu", -EPERM },
+		{ "../x.y", "1", -EINVAL },
+		{ ".x", "1", -EINVAL },
+		{ "cgroup.max.depth", "3", 0 },
 	};
 	struct cgroup *cg = create("unified", NULL, &all_devices, 1, false);
 	struct oci_resources res;
@@ -658,6 +746,217 @@ static void v2_missing_controllers_and_forbidden_files_are_refused(void **state)
 	cgroup_free(cg);
 }
 
+/* -- cgroup2 with its controllers, where it is the host's -- */
+
+#define need_v2()                                                                                  \
+	do {                                                                                       \
+		if (!cgroup_is_v2())                                                               \
+			skip();                                                                    \
+	} while (0)
+
+static const char *v2_file(struct cgroup *cg, const char *file)
+{
+	return path_of("/sys/fs/cgroup%s/%s", cg->path, file);
+}
+
+static void v2_limits_are_in_place_before_anything_runs(void **state)
+{
+	struct oci_resources res = {
+		.has_mem_limit = true,
+		.mem_limit = 64 << 20,
+		.has_mem_swap = true,
+		.mem_swap = 96 << 20,
+		.has_mem_reservation = true,
+		.mem_reservation = 32 << 20,
+		.has_pids = true,
+		.pids_limit = 17,
+		.has_cpu_shares = true,
+		.cpu_shares = 1024,
+		.has_cpu_quota = true,
+		.cpu_quota = 20000,
+		.cpus = "0",
+		.has_disable_oom_killer = true,
+	};
+	struct cgroup *cg;
+
+	(void)state;
+	need_v2();
+	cg = create("limits", &res, &all_devices, 1, false);
+	assert_file(v2_file(cg, "memory.max"), "67108864");
+	assert_file(v2_file(cg, "memory.swap.max"), "33554432");
+	assert_file(v2_file(cg, "memory.low"), "33554432");
+	assert_file(v2_file(cg, "pids.max"), "17");
+	assert_file(v2_file(cg, "cpu.weight"), "39");
+	assert_file(v2_file(cg, "cpu.max"), "20000 100000");
+	assert_file(v2_file(cg, "cpuset.cpus"), "0");
+	destroy(cg);
+}
+
+static void v2_updates_change_only_what_is_given(void **state)
+{
+	static const struct oci_unified unified = { "memory.high", "50331648" };
+	struct oci_resources res = { .has_cpu_quota = true,
+				     .cpu_quota = 20000,
+				     .has_cpu_period = true,
+				     .cpu_period = 50000 };
+	struct cgroup *cg;
+	pid_t pid;
+
+	(void)state;
+	need_v2();
+	cg = create("update", &res, &all_devices, 1, false);
+	pid = start_child(cg);
+	res = (struct oci_resources){ .has_cpu_quota = true, .cpu_quota = 30000 };
+	assert_ok(cgroup_update(cg, &res, &err));
+	assert_file(v2_file(cg, "cpu.max"), "30000 50000");
+	res = (struct oci_resources){ .has_cpu_period = true, .cpu_period = 60000 };
+	assert_ok(cgroup_update(cg, &res, &err));
+	assert_file(v2_file(cg, "cpu.max"), "30000 60000");
+	res = (struct oci_resources){ .has_cpu_quota = true, .cpu_quota = -1 };
+	assert_ok(cgroup_update(cg, &res, &err));
+	assert_file(v2_file(cg, "cpu.max"), "max 60000");
+	res = (struct oci_resources){ .has_mem_limit = true, .mem_limit = 64 << 20 };
+	assert_ok(cgroup_update(cg, &res, &err));
+	/* memory+swap alone counts from the memory limit in force */
+	res = (struct oci_resources){ .has_mem_swap = true, .mem_swap = 80 << 20 };
+	assert_ok(cgroup_update(cg, &res, &err));
+	assert_file(v2_file(cg, "memory.swap.max"), "16777216");
+	res = (struct oci_resources){ .has_mem_limit = true,
+				      .mem_limit = 4096,
+				      .has_check_before_update = true,
+				      .check_before_update = true };
+	assert_int_equal(cgroup_update(cg, &res, &err), -EBUSY);
+	assert_non_null(strstr(err.msg, "checkBeforeUpdate"));
+	assert_file(v2_file(cg, "memory.max"), "67108864");
+	res = (struct oci_resources){ .unified = (struct oci_unified *)(uintptr_t)&unified,
+				      .n_unified = 1 };
+	assert_ok(cgroup_update(cg, &res, &err));
+	assert_file(v2_file(cg, "memory.high"), "50331648");
+	res = (struct oci_resources){
+		.has_mem_limit = true, .mem_limit = -1, .has_pids = true, .pids_limit = 0
+	};
+	assert_ok(cgroup_update(cg, &res, &err));
+	assert_file(v2_file(cg, "memory.max"), "max");
+	assert_file(v2_file(cg, "memory.swap.max"), "max");
+	assert_file(v2_file(cg, "pids.max"), "max");
+	assert_ok(cgroup_kill(cg, SIGKILL, &err));
+	(void)reap(pid);
+	destroy(cg);
+}
+
+/* The driver's program: beside this test in a build directory, or installed. NULL: not built. */
+static const char *systemd_helper(void)
+{
+	static const char *const installed[] = { "/usr/local/libexec/caisson/caisson-systemd",
+						 "/usr/libexec/caisson/caisson-systemd" };
+	char exe[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+	const char *path;
+
+	if (n > 0) {
+		exe[n] = '\0';
+		*strrchr(exe, '/') = '\0';
+		path = path_of("%s/../src/cgroup/caisson-systemd", exe);
+		if (access(path, X_OK) == 0)
+			return path;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(installed); i++)
+		if (access(installed[i], X_OK) == 0)
+			return installed[i];
+	return NULL;
+}
+
+static void systemd_starts_changes_and_stops_a_scope(void **state)
+{
+	static const struct cgroup_device devs[] = { { 'c', 1, 3, true, true, true },
+						     { 'c', 136, -1, true, true, true },
+						     { 'c', -1, -1, false, false, true },
+						     { 'b', -1, -1, false, false, true } };
+	struct oci_resources res = { .has_mem_limit = true,
+				     .mem_limit = 64 << 20,
+				     .has_pids = true,
+				     .pids_limit = 17,
+				     .has_cpu_quota = true,
+				     .cpu_quota = 25000,
+				     .cpus = "0" };
+	_cleanup_free_ char *helper = NULL;
+	struct cgroup_params p = { .id = path_of("t%d", (int)getpid()),
+				   .systemd = true,
+				   .res = &res,
+				   .devices = devs,
+				   .n_devices = ARRAY_SIZE(devs),
+				   .delegate = true,
+				   .owner = 4242 };
+	struct cgroup *cg = NULL, *again = NULL;
+	const char *found = systemd_helper();
+	struct cgroup_entry entry;
+	json_t *saved;
+	pid_t pid;
+
+	(void)state;
+	if (!found || !exists("/run/systemd/system"))
+		skip();
+	assert_non_null(helper = strdup(found));
+	p.systemd_helper = helper;
+	assert_ok(cgroup_create(&p, &cg, &err));
+	assert_int_equal(cgroup_entry_open(cg, &entry, &err), -EOPNOTSUPP);
+	pid = fork_child();
+	assert_ok(cgroup_enter(cg, pid, &err));
+	assert_string_equal(cg->path, path_of("/system.slice/caisson-t%d.scope", (int)getpid()));
+	assert_ok(cgroup_delegate(cg, pid, &err));
+	assert_member(pid, cg, "/" CG_DELEGATED);
+	if (cgroup_is_v2()) {
+		assert_file(v2_file(cg, "memory.max"), "67108864");
+		assert_file(v2_file(cg, "pids.max"), "17");
+		assert_file(v2_file(cg, "cpu.max"), "25000 100000");
+		assert_file(v2_file(cg, "cpuset.cpus"), "0");
+	}
+	res = (struct oci_resources){ .has_pids = true, .pids_limit = 5 };
+	saved = cgroup_save(cg);
+	assert_ok(cgroup_load(saved, &again, &err));
+	json_decref(saved);
+	assert_ok(cgroup_update(again, &res, &err));
+	/* systemd's own idea of the limit, which a daemon-reload writes again */
+	assert_int_equal(
+		system(path_of(
+			"systemctl daemon-reload && test \"$(systemctl show -P TasksMax %s)\" = 5",
+			cg->unit)),
+		0);
+	if (cgroup_is_v2())
+		assert_file(v2_file(cg, "pids.max"), "5");
+	assert_ok(cgroup_kill(again, SIGKILL, &err));
+	(void)reap(pid);
+	assert_ok(cgroup_destroy(again, &err));
+	assert_ok(cgroup_destroy(again, &err));
+	assert_int_equal(
+		system(path_of("test \"$(systemctl show -P LoadState %s)\" = not-found", cg->unit)),
+		0);
+	cgroup_free(again);
+	cgroup_free(cg);
+}
+
+/* What a failed test left behind. */
+static void clean_up(const struct cgroup_hierarchy *h, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *path = path_of("/sys/fs/cgroup/%s%s", h[i].name, base);
+		int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		struct cg_pids pids = { 0 };
+
+		if (fd < 0)
+			continue;
+		if (cg_tree_pids(fd, &pids) == 0)
+			for (size_t j = 0; j < pids.n; j++)
+				(void)(kill(pids.v[j], SIGKILL) == 0 &&
+				       waitpid(pids.v[j], NULL, 0));
+		cg_pids_done(&pids);
+		(void)cg_tree_remove_children(fd);
+		(void)close(fd);
+		(void)rmdir(path);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -675,6 +974,11 @@ int main(void)
 		cmocka_unit_test(running_out_of_memory_is_reported),
 		cmocka_unit_test(a_device_list_changes_while_the_container_runs),
 	};
+	const struct CMUnitTest host_tests[] = {
+		cmocka_unit_test(v2_limits_are_in_place_before_anything_runs),
+		cmocka_unit_test(v2_updates_change_only_what_is_given),
+		cmocka_unit_test(systemd_starts_changes_and_stops_a_scope),
+	};
 	const struct CMUnitTest v2_tests[] = {
 		cmocka_unit_test(v2_create_enter_freeze_kill_delegate),
 		cmocka_unit_test(v2_devices_are_enforced_and_replaced),
@@ -684,7 +988,8 @@ int main(void)
 	size_t n = 0;
 	int r;
 
-	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
 		(void)printf("SKIP: making control groups needs root\n");
 		return 77;
 	}
@@ -694,5 +999,8 @@ int main(void)
 	}
 	(void)snprintf(base, sizeof base, "/caisson-test-%d", (int)getpid());
 	r = cmocka_run_group_tests(tests, NULL, NULL);
-	return cmocka_run_group_tests(v2_tests, v2_setup, v2_teardown) + r;
+	r += cmocka_run_group_tests(host_tests, NULL, NULL);
+	r += cmocka_run_group_tests(v2_tests, v2_setup, v2_teardown);
+	clean_up(h, n);
+	return r;
 }

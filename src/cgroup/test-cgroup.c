@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parts that need no cgroup file system: paths, conversions, device lists and programs, properties, state. */
+/* The parts that need no cgroup file system: paths, conversions, device lists and programs,
+ * properties, state. */
 #include <errno.h>
 #include <limits.h>
 #include <linux/bpf.h>
@@ -19,10 +20,18 @@ static void paths_are_cleaned_and_escapes_refused(void **state)
 	static const struct {
 		const char *in, *out; /* NULL: refused */
 	} t[] = {
-		{ "/docker/x", "/docker/x" }, { "docker//./x/", "/docker/x" }, { "x", "/x" },
-		{ "/", NULL },		      { "", NULL },		       { "./.", NULL },
-		{ "/docker/../x", NULL },     { "..", NULL },		       { "/a/..", NULL },
-		{ "/a\nb", NULL },	      { "/a\x7f", NULL },	       { "/a..b/..c", "/a..b/..c" },
+		{ "/docker/x", "/docker/x" },
+		{ "docker//./x/", "/docker/x" },
+		{ "x", "/x" },
+		{ "/", NULL },
+		{ "", NULL },
+		{ "./.", NULL },
+		{ "/docker/../x", NULL },
+		{ "..", NULL },
+		{ "/a/..", NULL },
+		{ "/a\nb", NULL },
+		{ "/a\x7f", NULL },
+		{ "/a..b/..c", "/a..b/..c" },
 		{ "/.../x", "/.../x" },
 	};
 	char longish[CG_PATH_MAX + 2], component[300];
@@ -55,8 +64,10 @@ static void systemd_paths_expand_their_slice(void **state)
 		const char *in, *slice, *unit, *path; /* slice NULL: refused */
 	} t[] = {
 		{ NULL, "system.slice", "caisson-id1.scope", "/system.slice/caisson-id1.scope" },
-		{ "system.slice:docker:abc", "system.slice", "docker-abc.scope", "/system.slice/docker-abc.scope" },
-		{ "a-b-c.slice:p:n", "a-b-c.slice", "p-n.scope", "/a.slice/a-b.slice/a-b-c.slice/p-n.scope" },
+		{ "system.slice:docker:abc", "system.slice", "docker-abc.scope",
+		  "/system.slice/docker-abc.scope" },
+		{ "a-b-c.slice:p:n", "a-b-c.slice", "p-n.scope",
+		  "/a.slice/a-b.slice/a-b-c.slice/p-n.scope" },
 		{ "-.slice:p:n", "-.slice", "p-n.scope", "/p-n.scope" },
 		{ ":p:n", "system.slice", "p-n.scope", "/system.slice/p-n.scope" },
 		{ "user.slice::n", "user.slice", "n.scope", "/user.slice/n.scope" },
@@ -94,7 +105,8 @@ static void hierarchies_are_read_from_proc_self_cgroup(void **state)
 	struct cg_dir d[CGROUP_HIERARCHY_MAX];
 	const char *path;
 	size_t n, len;
-	const char *text = "9:name=systemd:/\n4:cpu,cpuacct:/a/b\n3:name=..:/\n2:memory:/x\n0::/u\n";
+	const char *text =
+		"9:name=systemd:/\n4:cpu,cpuacct:/a/b\n3:name=..:/\n2:memory:/x\n0::/u\n";
 
 	(void)state;
 	assert_int_equal(cg_parse_proc_cgroup(text, false, d, ARRAY_SIZE(d), &n), 0);
@@ -124,10 +136,13 @@ static void v1_values_become_v2_values(void **state)
 {
 	static const struct {
 		uint64_t shares, weight;
-	} cpu[] = { { 0, 0 }, { 1, 1 }, { 2, 1 }, { 512, 20 }, { 1024, 39 }, { 262144, 10000 }, { 1000000, 10000 } };
+	} cpu[] = { { 0, 0 },     { 1, 1 },          { 2, 1 },          { 512, 20 },
+		    { 1024, 39 }, { 262144, 10000 }, { 1000000, 10000 } };
 	static const struct {
 		uint64_t blkio, io;
-	} io[] = { { 0, 0 }, { 10, 1 }, { 500, 4950 }, { 1000, 10000 }, { 5, 1 }, { 60000, 10000 } };
+	} io[] = {
+		{ 0, 0 }, { 10, 1 }, { 500, 4950 }, { 1000, 10000 }, { 5, 1 }, { 60000, 10000 }
+	};
 	static const struct {
 		bool has_mem;
 		int64_t mem;
@@ -136,11 +151,16 @@ static void v1_values_become_v2_values(void **state)
 		int r;
 		int64_t swap;
 	} swap[] = {
-		{ false, 0, false, 0, 0, INT64_MIN },	{ true, 100, false, 0, 0, INT64_MIN },
-		{ true, 100, true, 300, 0, 200 },	{ true, 100, true, 100, 0, 0 },
-		{ true, 100, true, -1, 0, -1 },		{ true, -1, false, 0, 0, -1 },
-		{ true, 100, true, 0, 0, INT64_MIN },	{ true, 300, true, 100, -EINVAL, 0 },
-		{ false, 0, true, 100, -EINVAL, 0 },	{ true, -1, true, 100, -EINVAL, 0 },
+		{ false, 0, false, 0, 0, INT64_MIN },
+		{ true, 100, false, 0, 0, INT64_MIN },
+		{ true, 100, true, 300, 0, 200 },
+		{ true, 100, true, 100, 0, 0 },
+		{ true, 100, true, -1, 0, -1 },
+		{ true, -1, false, 0, 0, -1 },
+		{ true, 100, true, 0, 0, INT64_MIN },
+		{ true, 300, true, 100, -EINVAL, 0 },
+		{ false, 0, true, 100, -EINVAL, 0 },
+		{ true, -1, true, 100, -EINVAL, 0 },
 		{ true, 1, true, INT64_MAX, 0, INT64_MAX - 1 },
 	};
 
@@ -152,7 +172,8 @@ static void v1_values_become_v2_values(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(swap); i++) {
 		int64_t v = 77;
 
-		assert_int_equal(cg_swap_v2(swap[i].has_mem, swap[i].mem, swap[i].has_swap, swap[i].memsw, &v, NULL),
+		assert_int_equal(cg_swap_v2(swap[i].has_mem, swap[i].mem, swap[i].has_swap,
+					    swap[i].memsw, &v, NULL),
 				 swap[i].r);
 		assert_true(v == (swap[i].r < 0 ? 77 : swap[i].swap));
 	}
@@ -163,7 +184,9 @@ static void only_missing_controllers_are_switched_on(void **state)
 	char buf[256], tiny[8];
 
 	(void)state;
-	assert_int_equal(cg_v2_missing("cpuset cpu io memory pids dmem\n", "cpu memory\n", buf, sizeof buf), 3);
+	assert_int_equal(
+		cg_v2_missing("cpuset cpu io memory pids dmem\n", "cpu memory\n", buf, sizeof buf),
+		3);
 	assert_string_equal(buf, "+cpuset +io +pids");
 	assert_int_equal(cg_v2_missing("cpu\n", "cpu\n", buf, sizeof buf), 0);
 	assert_string_equal(buf, "");
@@ -194,17 +217,21 @@ static void rdma_limits_name_only_what_is_given(void **state)
 /* -- devices -- */
 
 static const struct cgroup_device sample[] = {
-	{ 'c', 1, 3, true, true, false },  { 'c', 1, 3, false, false, true }, { 'c', -1, -1, false, false, true },
-	{ 'b', -1, -1, false, false, true }, { 'c', 136, -1, true, true, true }, { 'c', 5, 2, true, true, false },
+	{ 'c', 1, 3, true, true, false },    { 'c', 1, 3, false, false, true },
+	{ 'c', -1, -1, false, false, true }, { 'b', -1, -1, false, false, true },
+	{ 'c', 136, -1, true, true, true },  { 'c', 5, 2, true, true, false },
 	{ 'c', 136, 4, true, false, false },
 };
 
 static void device_lists_merge_and_drop_what_is_covered(void **state)
 {
-	static const char *const want[] = { "b *:* m", "c *:* m", "c 1:3 rwm", "c 5:2 rw", "c 136:* rwm" };
+	static const char *const want[] = { "b *:* m", "c *:* m", "c 1:3 rwm", "c 5:2 rw",
+					    "c 136:* rwm" };
 	static const struct cgroup_device all = { 'a', -1, -1, true, true, true };
 	static const struct cgroup_device bad[] = {
-		{ 'x', 1, 1, true, true, true }, { 'c', -2, 1, true, true, true }, { 'c', 1, 1, false, false, false },
+		{ 'x', 1, 1, true, true, true },
+		{ 'c', -2, 1, true, true, true },
+		{ 'c', 1, 1, false, false, false },
 		{ 0, 1, 1, true, true, true },
 	};
 	_cleanup_(cg_dev_list_done) struct cg_dev_list l = { 0 }, full = { 0 }, both = { 0 };
@@ -221,7 +248,8 @@ static void device_lists_merge_and_drop_what_is_covered(void **state)
 	assert_int_equal(cg_dev_normalize(&all, 1, &full, NULL), 0);
 	assert_true(full.all);
 	assert_int_equal(full.n, 0);
-	/* "a" with less than everything is both kinds: the kernel would take the line as everything */
+	/* "a" with less than everything is both kinds: the kernel would take the line as everything
+	 */
 	assert_int_equal(cg_dev_normalize(&read_all, 1, &both, NULL), 0);
 	assert_false(both.all);
 	assert_int_equal(both.n, 2);
@@ -246,7 +274,8 @@ static void device_list_changes_are_minimal(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
-		_cleanup_(cg_dev_list_done) struct cg_dev_list cur = { 0 }, want = { 0 }, allow = { 0 }, deny = { 0 };
+		_cleanup_(cg_dev_list_done) struct cg_dev_list cur = { 0 }, want = { 0 },
+							       allow = { 0 }, deny = { 0 };
 		char text[256] = "", line[64];
 		bool reset;
 
@@ -256,13 +285,15 @@ static void device_list_changes_are_minimal(void **state)
 		assert_int_equal(reset, t[i].reset);
 		for (size_t j = 0; j < allow.n; j++) {
 			assert_int_equal(cg_dev_format(&allow.v[j], line, sizeof line), 0);
-			(void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s\n", line);
+			(void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s\n",
+				       line);
 		}
 		assert_string_equal(text, t[i].allow);
 		text[0] = '\0';
 		for (size_t j = 0; j < deny.n; j++) {
 			assert_int_equal(cg_dev_format(&deny.v[j], line, sizeof line), 0);
-			(void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s\n", line);
+			(void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s\n",
+				       line);
 		}
 		assert_string_equal(text, t[i].deny);
 	}
@@ -270,8 +301,10 @@ static void device_list_changes_are_minimal(void **state)
 
 static void malformed_device_lists_are_refused(void **state)
 {
-	static const char *const bad[] = { "c", "c 1:3", "c 1 rwm", "x 1:3 r\n", "c 1:3 rx\n", "c 1:3 \n", "c -1:3 r\n",
-					   "c 1:3  r\n", "\n", "c 99999999999:1 r\n" };
+	static const char *const bad[] = {
+		"c",        "c 1:3",      "c 1 rwm",    "x 1:3 r\n", "c 1:3 rx\n",
+		"c 1:3 \n", "c -1:3 r\n", "c 1:3  r\n", "\n",        "c 99999999999:1 r\n"
+	};
 	struct cg_dev_list l;
 
 	(void)state;
@@ -279,7 +312,8 @@ static void malformed_device_lists_are_refused(void **state)
 		assert_int_equal(cg_dev_parse_list(bad[i], &l), -EINVAL);
 }
 
-/* Just the instructions that the program uses; anything else, a wild jump or a missing exit fails the test. */
+/* Just the instructions that the program uses; anything else, a wild jump or a missing exit fails
+ * the test. */
 static uint64_t interpret(const struct bpf_insn *p, size_t n, const struct bpf_cgroup_dev_ctx *ctx)
 {
 	uint64_t reg[11] = { 0 };
@@ -323,11 +357,13 @@ static uint64_t interpret(const struct bpf_insn *p, size_t n, const struct bpf_c
 	return 0;
 }
 
-static bool allowed(const struct cg_dev_list *l, char type, uint32_t major, uint32_t minor, unsigned access)
+static bool allowed(const struct cg_dev_list *l, char type, uint32_t major, uint32_t minor,
+		    unsigned access)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (l->v[i].type == type && (l->v[i].major < 0 || l->v[i].major == major) &&
-		    (l->v[i].minor < 0 || l->v[i].minor == minor) && (access & ~l->v[i].access) == 0)
+		    (l->v[i].minor < 0 || l->v[i].minor == minor) &&
+		    (access & ~l->v[i].access) == 0)
 			return true;
 	return l->all;
 }
@@ -345,17 +381,21 @@ static void check_program(const struct cgroup_device *devs, size_t n_devs)
 		for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 			for (size_t j = 0; j < ARRAY_SIZE(numbers); j++)
 				for (int block = 0; block < 2; block++) {
-					uint32_t acc = (access & CG_DEV_R ? BPF_DEVCG_ACC_READ : 0u) |
-						       (access & CG_DEV_W ? BPF_DEVCG_ACC_WRITE : 0u) |
-						       (access & CG_DEV_M ? BPF_DEVCG_ACC_MKNOD : 0u);
+					uint32_t acc =
+						(access & CG_DEV_R ? BPF_DEVCG_ACC_READ : 0u) |
+						(access & CG_DEV_W ? BPF_DEVCG_ACC_WRITE : 0u) |
+						(access & CG_DEV_M ? BPF_DEVCG_ACC_MKNOD : 0u);
 					struct bpf_cgroup_dev_ctx ctx = {
-						.access_type = acc << 16 | (block ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR),
+						.access_type =
+							acc << 16 | (block ? BPF_DEVCG_DEV_BLOCK
+									   : BPF_DEVCG_DEV_CHAR),
 						.major = numbers[i],
 						.minor = numbers[j],
 					};
 
 					assert_int_equal(interpret(p, n, &ctx),
-							 allowed(&l, block ? 'b' : 'c', numbers[i], numbers[j], access));
+							 allowed(&l, block ? 'b' : 'c', numbers[i],
+								 numbers[j], access));
 				}
 }
 
@@ -376,34 +416,52 @@ static void the_device_program_allows_exactly_the_list(void **state)
 
 static void resources_become_unit_properties(void **state)
 {
-	static const struct oci_unified unified[] = { { "memory.high", "max" }, { "pids.max", "7" }, { "io.max", "8:0 rbps=1" } };
+	static const struct oci_unified unified[] = { { "memory.high", "max" },
+						      { "pids.max", "7" },
+						      { "io.max", "8:0 rbps=1" } };
 	struct oci_resources res = {
-		.has_mem_limit = true, .mem_limit = 1 << 20, .has_mem_swap = true, .mem_swap = 3 << 20,
-		.has_cpu_shares = true, .cpu_shares = 1024, .has_cpu_quota = true, .cpu_quota = 12345, .has_pids = true,
-		.pids_limit = -1, .cpus = "0-2,9", .unified = NULL,
+		.has_mem_limit = true,
+		.mem_limit = 1 << 20,
+		.has_mem_swap = true,
+		.mem_swap = 3 << 20,
+		.has_cpu_shares = true,
+		.cpu_shares = 1024,
+		.has_cpu_quota = true,
+		.cpu_quota = 12345,
+		.has_pids = true,
+		.pids_limit = -1,
+		.cpus = "0-2,9",
+		.unified = NULL,
 	};
 	_cleanup_(cg_text_done) struct cg_text v1 = { 0 }, v2 = { 0 }, v3 = { 0 };
 
 	(void)state;
 	assert_int_equal(cg_systemd_resources(&res, false, &v1, NULL), 0);
-	assert_string_equal(v1.v, "MemoryLimit t 1048576\nCPUShares t 1024\nCPUQuotaPerSecUSec t 130000\n"
-				  "TasksMax t 18446744073709551615\n");
+	assert_string_equal(v1.v,
+			    "MemoryLimit t 1048576\nCPUShares t 1024\nCPUQuotaPerSecUSec t 130000\n"
+			    "TasksMax t 18446744073709551615\n");
 	assert_int_equal(cg_systemd_resources(&res, true, &v2, NULL), 0);
-	assert_string_equal(v2.v, "MemoryMax t 1048576\nMemorySwapMax t 2097152\nCPUWeight t 39\nAllowedCPUs ay 0702\n"
+	assert_string_equal(v2.v, "MemoryMax t 1048576\nMemorySwapMax t 2097152\nCPUWeight t "
+				  "39\nAllowedCPUs ay 0702\n"
 				  "CPUQuotaPerSecUSec t 130000\nTasksMax t 18446744073709551615\n");
-	res = (struct oci_resources){ .has_cpu_quota = true, .cpu_quota = -1, .has_cpu_period = true, .cpu_period = 50000 };
+	res = (struct oci_resources){
+		.has_cpu_quota = true, .cpu_quota = -1, .has_cpu_period = true, .cpu_period = 50000
+	};
 	res.unified = (struct oci_unified *)(uintptr_t)unified;
 	res.n_unified = ARRAY_SIZE(unified);
 	assert_int_equal(cg_systemd_resources(&res, true, &v3, NULL), 0);
-	assert_string_equal(v3.v, "MemoryHigh t 18446744073709551615\nTasksMax t 7\nCPUQuotaPeriodUSec t 50000\n"
-				  "CPUQuotaPerSecUSec t 18446744073709551615\n");
+	assert_string_equal(
+		v3.v,
+		"MemoryHigh t 18446744073709551615\nTasksMax t 7\nCPUQuotaPeriodUSec t 50000\n"
+		"CPUQuotaPerSecUSec t 18446744073709551615\n");
 	res = (struct oci_resources){ .cpus = "3-1" };
 	assert_int_equal(cg_systemd_resources(&res, true, &v3, NULL), -EINVAL);
 }
 
 static void devices_become_unit_properties(void **state)
 {
-	static const char proc[] = "Character devices:\n  1 mem\n136 pts\n\nBlock devices:\n  8 sd\n";
+	static const char proc[] =
+		"Character devices:\n  1 mem\n136 pts\n\nBlock devices:\n  8 sd\n";
 	_cleanup_(cg_dev_list_done) struct cg_dev_list l = { 0 }, wild = { 0 };
 	_cleanup_(cg_text_done) struct cg_text t = { 0 };
 	static const struct cgroup_device minor_only = { 'c', -1, 3, true, false, false };
@@ -411,9 +469,10 @@ static void devices_become_unit_properties(void **state)
 	(void)state;
 	assert_int_equal(cg_dev_normalize(sample, ARRAY_SIZE(sample), &l, NULL), 0);
 	assert_int_equal(cg_systemd_devices(&l, proc, &t, NULL), 0);
-	assert_string_equal(t.v, "DevicePolicy s strict\nDeviceAllow a(ss)\nDeviceAllow a(ss) block-* m\n"
-				 "DeviceAllow a(ss) char-* m\nDeviceAllow a(ss) /dev/char/1:3 rwm\n"
-				 "DeviceAllow a(ss) /dev/char/5:2 rw\nDeviceAllow a(ss) char-pts rwm\n");
+	assert_string_equal(
+		t.v, "DevicePolicy s strict\nDeviceAllow a(ss)\nDeviceAllow a(ss) block-* m\n"
+		     "DeviceAllow a(ss) char-* m\nDeviceAllow a(ss) /dev/char/1:3 rwm\n"
+		     "DeviceAllow a(ss) /dev/char/5:2 rw\nDeviceAllow a(ss) char-pts rwm\n");
 	assert_int_equal(cg_dev_normalize(&minor_only, 1, &wild, NULL), 0);
 	assert_int_equal(cg_systemd_devices(&wild, proc, &t, NULL), -EINVAL);
 }
@@ -422,8 +481,11 @@ static void devices_become_unit_properties(void **state)
 
 static void key_value_text_is_read_strictly(void **state)
 {
-	static const char *const bad[] = { "a\n", "a 1 \n", "a  1\n", " a 1\n", "a -1\n", "\n", "a 1\n\n",
-					   "a 18446744073709551616\n", "a\t1\n" };
+	static const char *const bad[] = { "a\n",     "a 1 \n",
+					   "a  1\n",  " a 1\n",
+					   "a -1\n",  "\n",
+					   "a 1\n\n", "a 18446744073709551616\n",
+					   "a\t1\n" };
 	uint64_t v;
 
 	(void)state;
@@ -439,7 +501,8 @@ static void key_value_text_is_read_strictly(void **state)
 
 static void cpu_lists_are_ascending_and_bounded(void **state)
 {
-	static const char *const bad[] = { "1,", ",1", "3-1", "1,1", "1-3,2", "a", "1-", "8192", "0-99999", "0 1", "1\n2", "-1" };
+	static const char *const bad[] = { "1,", ",1",   "3-1",     "1,1", "1-3,2", "a",
+					   "1-", "8192", "0-99999", "0 1", "1\n2",  "-1" };
 	_cleanup_free_ uint16_t *v = NULL;
 	uint16_t *none = NULL;
 	size_t n;
@@ -476,11 +539,18 @@ static void io_statistics_become_entries(void **state)
 
 	(void)state;
 	assert_int_equal(cg_blkio_parse("8:0 Read 5\n8:16 9\nTotal 14\n", &a), 0);
-	assert_json(a, "[{\"major\":8,\"minor\":0,\"op\":\"Read\",\"value\":5},{\"major\":8,\"minor\":16,\"value\":9}]");
-	assert_int_equal(cg_iostat_parse("8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0 cost.x=1.5\n252:1 \n", &a, &b), 0);
-	assert_json(a, "[{\"major\":8,\"minor\":0,\"op\":\"Read\",\"value\":1},{\"major\":8,\"minor\":0,\"op\":\"Write\",\"value\":2},"
+	assert_json(a, "[{\"major\":8,\"minor\":0,\"op\":\"Read\",\"value\":5},{\"major\":8,"
+		       "\"minor\":16,\"value\":9}]");
+	assert_int_equal(
+		cg_iostat_parse(
+			"8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0 cost.x=1.5\n252:1 \n",
+			&a, &b),
+		0);
+	assert_json(a, "[{\"major\":8,\"minor\":0,\"op\":\"Read\",\"value\":1},{\"major\":8,"
+		       "\"minor\":0,\"op\":\"Write\",\"value\":2},"
 		       "{\"major\":8,\"minor\":0,\"op\":\"Discard\",\"value\":0}]");
-	assert_json(b, "[{\"major\":8,\"minor\":0,\"op\":\"Read\",\"value\":3},{\"major\":8,\"minor\":0,\"op\":\"Write\",\"value\":4},"
+	assert_json(b, "[{\"major\":8,\"minor\":0,\"op\":\"Read\",\"value\":3},{\"major\":8,"
+		       "\"minor\":0,\"op\":\"Write\",\"value\":4},"
 		       "{\"major\":8,\"minor\":0,\"op\":\"Discard\",\"value\":0}]");
 	assert_int_equal(cg_blkio_parse("8 Read 5\n", &a), -EINVAL);
 	assert_int_equal(cg_blkio_parse("8:0 Read\n", &a), -EINVAL);
@@ -492,10 +562,13 @@ static void pressure_is_read_strictly(void **state)
 	json_t *o;
 
 	(void)state;
-	assert_int_equal(cg_pressure_parse("some avg10=1.50 avg60=0.00 avg300=0.00 total=7\n", &o), 0);
+	assert_int_equal(cg_pressure_parse("some avg10=1.50 avg60=0.00 avg300=0.00 total=7\n", &o),
+			 0);
 	assert_json(o, "{\"some\":{\"avg10\":1.5,\"avg300\":0.0,\"avg60\":0.0,\"total\":7}}");
-	assert_int_equal(cg_pressure_parse("some avg10=1.5 avg60=0.00 avg300=0.00 total=7\n", &o), -EINVAL);
-	assert_int_equal(cg_pressure_parse("all avg10=1.50 avg60=0.00 avg300=0.00 total=7\n", &o), -EINVAL);
+	assert_int_equal(cg_pressure_parse("some avg10=1.5 avg60=0.00 avg300=0.00 total=7\n", &o),
+			 -EINVAL);
+	assert_int_equal(cg_pressure_parse("all avg10=1.50 avg60=0.00 avg300=0.00 total=7\n", &o),
+			 -EINVAL);
 }
 
 static void process_lists_skip_strangers_and_sort(void **state)
@@ -516,11 +589,14 @@ static void process_lists_skip_strangers_and_sort(void **state)
 
 static void state_survives_a_round_trip(void **state)
 {
-	static const char text[] =
-		"{\"delegate\":true,\"dirs\":[{\"data\":\"memory\",\"delegated\":true,\"name\":\"memory\",\"parents\":1,"
-		"\"throttled\":false,\"v2\":false},{\"data\":\"\",\"delegated\":false,\"name\":\"unified\",\"parents\":0,"
-		"\"throttled\":false,\"v2\":true}],\"driver\":\"systemd\",\"helper\":\"/h\",\"owner\":100000,"
-		"\"path\":\"/system.slice/a.scope\",\"slice\":\"system.slice\",\"unit\":\"a.scope\"}";
+	static const char text[] = "{\"delegate\":true,\"dirs\":[{\"data\":\"memory\","
+				   "\"delegated\":true,\"name\":\"memory\",\"parents\":1,"
+				   "\"throttled\":false,\"v2\":false},{\"data\":\"\",\"delegated\":"
+				   "false,\"name\":\"unified\",\"parents\":0,"
+				   "\"throttled\":false,\"v2\":true}],\"driver\":\"systemd\","
+				   "\"helper\":\"/h\",\"owner\":100000,"
+				   "\"path\":\"/system.slice/"
+				   "a.scope\",\"slice\":\"system.slice\",\"unit\":\"a.scope\"}";
 	json_t *o = json_loads(text, 0, NULL);
 	struct cgroup *cg;
 	struct err e = { 0 };
@@ -545,11 +621,13 @@ static void tampered_state_is_refused(void **state)
 		"{\"driver\":\"cgroupfs\",\"path\":\"/\",\"owner\":0,\"dirs\":[]}",
 		"{\"driver\":\"other\",\"path\":\"/a\",\"owner\":0,\"dirs\":[]}",
 		"{\"driver\":\"systemd\",\"path\":\"/a\",\"owner\":0,\"dirs\":[]}",
-		"{\"driver\":\"systemd\",\"path\":\"/a\",\"unit\":\"u\",\"slice\":\"s\",\"helper\":\"h\",\"owner\":0,\"dirs\":[]}",
+		"{\"driver\":\"systemd\",\"path\":\"/"
+		"a\",\"unit\":\"u\",\"slice\":\"s\",\"helper\":\"h\",\"owner\":0,\"dirs\":[]}",
 		"{\"driver\":\"cgroupfs\",\"path\":\"/a\",\"owner\":-1,\"dirs\":[]}",
 		"{\"driver\":\"cgroupfs\",\"path\":\"/a\",\"owner\":0,\"dirs\":[{}]}",
-		"{\"driver\":\"cgroupfs\",\"path\":\"/a\",\"owner\":0,\"dirs\":[{\"data\":\"x\",\"delegated\":false,"
-		"\"name\":\"../x\",\"parents\":0,\"throttled\":false,\"v2\":false}]}",
+		("{\"driver\":\"cgroupfs\",\"path\":\"/"
+		 "a\",\"owner\":0,\"dirs\":[{\"data\":\"x\",\"delegated\":false,"
+		 "\"name\":\"../x\",\"parents\":0,\"throttled\":false,\"v2\":false}]}"),
 	};
 
 	(void)state;

@@ -156,7 +156,7 @@ int confine_ids(const struct oci_user *u, struct err *e)
 }
 
 /* Everything that capset(2) and PR_CAP_AMBIENT_RAISE would refuse without saying which capability it is about. */
-static int caps_check(const struct capsets *want, uint64_t ambient, struct err *e)
+static int caps_check(const struct capsets *want, struct err *e)
 {
 	struct capsets now = { 0 };
 	uint64_t bad;
@@ -169,9 +169,6 @@ static int caps_check(const struct capsets *want, uint64_t ambient, struct err *
 			       cap_label(first_cap(bad)));
 	if ((bad = want->effective & ~want->permitted) != 0)
 		return err_set(e, EPERM, "process.capabilities.effective: %s is not in permitted",
-			       cap_label(first_cap(bad)));
-	if ((bad = ambient & ~(want->permitted & want->inheritable)) != 0)
-		return err_set(e, EPERM, "process.capabilities.ambient: %s is not in both permitted and inheritable",
 			       cap_label(first_cap(bad)));
 	for (uint64_t rest = want->inheritable & ~now.inheritable; rest != 0; rest &= rest - 1)
 		if (prctl(PR_CAPBSET_READ, (unsigned long)first_cap(rest), 0, 0, 0) != 1)
@@ -192,9 +189,10 @@ int confine_caps(const struct oci_caps *caps, struct err *e)
 			.permitted = caps->permitted & known,
 			.inheritable = caps->inheritable & known,
 		};
-		ambient = caps->ambient & known;
+		/* The kernel's rule; what does not meet it is left out, as runc and crun do with `runc spec`'s default. */
+		ambient = caps->ambient & want.permitted & want.inheritable;
 	}
-	if ((r = caps_check(&want, ambient, e)) < 0)
+	if ((r = caps_check(&want, e)) < 0)
 		return r;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return err_sys(e, errno, "clear the ambient capabilities");

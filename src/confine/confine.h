@@ -26,7 +26,8 @@ struct seccomp_program {
 };
 
 /*
- * seccomp_compile() - turn linux.seccomp into a program with libseccomp, or take it from the cache.
+ * seccomp_compile() - turn linux.seccomp into a program, or take it from the cache. Names and numbers are libseccomp's,
+ * the code is ours (why: seccomp-bpf.h). Of several matching rules the most restrictive wins, also over an unconditional one.
  * @cache_dirfd: directory for compiled programs (root only, 0700), or -EBADF. An entry holds the whole key (an injective
  *   encoding of every field that the program depends on + Caisson's and libseccomp's version + architecture) beside the
  *   program and is used only if that key is equal byte for byte; written by rename; a corrupt or foreign entry is
@@ -36,7 +37,8 @@ struct seccomp_program {
  * Semantics equal runc's: all actions (KILL, KILL_PROCESS, KILL_THREAD, TRAP, ERRNO, TRACE, ALLOW, LOG, NOTIFY), defaultErrnoRet,
  * errnoRet, several conditions on one argument, all flags (TSYNC, LOG, SPEC_ALLOW, WAIT_KILLABLE_RECV), rules equal to the default action are skipped, native arch always
  * included, SCMP_ACT_NOTIFY on write, as the default or without a listenerPath refused (as runc), and, as runc's patched filters do, system calls newer
- * than the highest one in the profile answer ENOSYS instead of the default errno (see runc's "patchbpf").
+ * than the highest one in the profile answer ENOSYS instead of the default errno (see runc's "patchbpf"). As the
+ * runtime-spec demands and runc does not, an errnoRet with an action that takes none is refused.
  */
 int seccomp_compile(const struct oci_seccomp *s, int cache_dirfd, struct seccomp_program *ret, struct err *e);
 void seccomp_program_done(struct seccomp_program *p);
@@ -76,7 +78,8 @@ int confine_ids(const struct oci_user *u, struct err *e);
 
 /*
  * confine_caps() - set permitted, effective, inheritable exactly as @caps says (masked by what the kernel knows), then
- * ambient. Bits that the process does not hold are skipped with no error when the kernel does not know them, and
+ * ambient, as far as it is in both permitted and inheritable (the kernel's rule; the rest is left out, as runc does).
+ * Bits that the process does not hold are skipped with no error when the kernel does not know them, and
  * refused otherwise. !caps->present: drop everything.
  */
 int confine_caps(const struct oci_caps *caps, struct err *e);

@@ -141,53 +141,68 @@ static inline bool profile_names(const struct oci_seccomp *s, const char *name)
 	return false;
 }
 
-/* The call behind i386's socketcall(2) or ipc(2), by libseccomp's pseudo numbers; NULL for any other @name. */
-static inline char *behind(const char *name, uint64_t selector)
+/*
+ * Direct evaluation works from numbers to names, the other way round than the compiler. libseccomp searches its table
+ * for each, so names are kept: they never change.
+ */
+static const uint32_t rules_abi[3] = { SCMP_ARCH_X86_64, SCMP_ARCH_X86, SCMP_ARCH_X32 };
+static const char *const rules_abi_name[3] = { "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32" };
+
+#define NAMED_MIN (-256) /* libseccomp's pseudo numbers */
+#define NAMED_MAX 1023
+
+static inline const char *name_of(size_t abi, int64_t nr)
 {
-	if (selector == 0 || selector > 99)
+	static char *names[3][NAMED_MAX - NAMED_MIN + 1];
+	static bool known[3][NAMED_MAX - NAMED_MIN + 1];
+	int64_t i = nr - NAMED_MIN;
+
+	if (nr < NAMED_MIN || nr > NAMED_MAX)
+		return NULL;
+	if (!known[abi][i])
+		names[abi][i] = seccomp_syscall_resolve_num_arch(rules_abi[abi], (int)(abi == 2 ? nr | X32 : nr));
+	known[abi][i] = true;
+	return names[abi][i];
+}
+
+/* The call behind i386's socketcall(2) or ipc(2), by libseccomp's pseudo numbers; NULL for any other @name. */
+static inline const char *behind(const char *name, uint64_t selector)
+{
+	if (selector == 0 || selector > 50)
 		return NULL;
 	if (strcmp(name, "socketcall") == 0)
-		return seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86, -100 - (int)selector);
+		return name_of(1, -100 - (int64_t)selector);
 	if (strcmp(name, "ipc") == 0)
-		return seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86, -200 - (int)selector);
+		return name_of(1, -200 - (int64_t)selector);
 	return NULL;
 }
 
 static inline bool profile_names_behind(const struct oci_seccomp *s, const char *name)
 {
-	bool found = false;
-
-	for (uint64_t i = 1; i < 30; i++) {
-		char *b = behind(name, i);
-
-		found |= b && profile_names(s, b);
-		free(b);
-	}
-	return found;
+	for (uint64_t i = 1; i <= 50; i++)
+		if (behind(name, i) && profile_names(s, behind(name, i)))
+			return true;
+	return false;
 }
 
-/* Direct evaluation for one ABI, prepared once per profile because the newest number takes a walk over the table. */
+/* What does not depend on the call, prepared once per profile. */
 struct rules {
 	const struct oci_seccomp *s;
 	uint32_t newest[3]; /* x86-64, x86, x32; without the x32 bit */
 	bool known[3];
 };
 
-static const uint32_t rules_abi[3] = { SCMP_ARCH_X86_64, SCMP_ARCH_X86, SCMP_ARCH_X32 };
-static const char *const rules_abi_name[3] = { "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32" };
-
 static inline void rules_init(struct rules *r, const struct oci_seccomp *s)
 {
 	*r = (struct rules){ .s = s };
 	for (size_t a = 0; a < 3; a++)
-		for (uint32_t nr = 0; nr < 1024; nr++) {
-			char *name = seccomp_syscall_resolve_num_arch(rules_abi[a], (int)(a == 2 ? nr | X32 : nr));
+		for (uint32_t nr = 0; nr <= NAMED_MAX; nr++) {
+			const char *name = name_of(a, nr);
 
 			if (name && (profile_names(s, name) || (a == 1 && profile_names_behind(s, name)))) {
 				r->newest[a] = nr;
 				r->known[a] = true;
 			}
-			free(name);
 		}
 }
 
@@ -231,10 +246,10 @@ static inline int64_t rules_verdict(const struct rules *r, const struct seccomp_
 {
 	const struct oci_seccomp *s = r->s;
 	uint32_t def = action_value(s->default_action, s->has_default_errno, s->default_errno);
-	uint32_t nr = (uint32_t)d->nr, verdict = def;
+	uint32_t nr = (uint32_t)d->nr;
 	bool permissive = strictness(def) >= strictness(SECCOMP_RET_TRACE);
 	bool x32_listed = strv_has(&s->architectures, "SCMP_ARCH_X32");
-	char *name, *inner;
+	const char *name, *inner;
 	size_t abi;
 
 	if (d->arch == AUDIT_ARCH_I386)
@@ -252,14 +267,11 @@ static inline int64_t rules_verdict(const struct rules *r, const struct seccomp_
 		return SECCOMP_RET_KILL_THREAD;
 	if (abi != 1 && nr >= X32 && !x32_listed)
 		return nr == UINT32_MAX ? def : SECCOMP_RET_KILL_THREAD;
-	name = (int)nr < 0 ? NULL : seccomp_syscall_resolve_num_arch(rules_abi[abi], (int)nr);
+	name = name_of(abi, abi == 2 ? nr & ~X32 : nr);
 	if (!name)
 		return def;
 	inner = abi == 1 ? behind(name, nr == 117 ? d->args[0] & 0xffff : d->args[0]) : NULL;
-	verdict = rules_decide(s, def, name, inner, d->args, abi != 0);
-	free(inner);
-	free(name);
-	return verdict;
+	return rules_decide(s, def, name, inner, d->args, abi != 0);
 }
 
 #endif

@@ -8,7 +8,7 @@
 #include "codec/oci-spec.h"
 
 /*
- * A profile of the size and shape of an engine's default one: some 380 names allowed without a condition (some of
+ * A profile of the size and shape of an engine's default one: some 370 names allowed without a condition (some of
  * other architectures or unknown), a few with conditions, errno 38 for clone3, three ABIs.
  */
 

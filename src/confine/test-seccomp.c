@@ -137,13 +137,28 @@ static void same_verdict(const char *what, const struct seccomp_program *p, cons
 	compared++;
 }
 
-/* Around each value of each condition, one argument at a time and all six alike. */
+/* Whether arguments can matter: other calls are tried with two sets of them only. */
+static bool has_conditions(const struct oci_seccomp *s, const struct seccomp_data *d)
+{
+	uint32_t nr = (uint32_t)d->nr;
+	size_t abi = d->arch == AUDIT_ARCH_I386 ? 1 : (nr & X32) ? 2 : 0;
+	const char *name = name_of(abi, nr & ~X32);
+
+	if (d->nr % 64 == 0)
+		return true; /* a sample of the others */
+	for (size_t i = 0; name && i < s->n_rules; i++)
+		if (s->rules[i].n_args > 0 && strv_has(&s->rules[i].names, name))
+			return true;
+	return false;
+}
+
+/* Around each value of each condition; the arguments before it keep their last value. */
 static void same_verdict_for_arguments(const char *what, const struct seccomp_program *p, const struct rules *r,
 				       struct seccomp_data *d)
 {
 	bool wide = d->arch != AUDIT_ARCH_I386; /* the kernel gives a 32-bit caller's registers, nothing above */
 
-	for (size_t i = 0; i < r->s->n_rules; i++)
+	for (size_t i = 0; has_conditions(r->s, d) && i < r->s->n_rules; i++)
 		for (size_t k = 0; k < r->s->rules[i].n_args; k++) {
 			const struct oci_seccomp_arg *a = &r->s->rules[i].args[k];
 			const uint64_t near[] = { a->value, a->value - 1, a->value + 1, a->value ^ (UINT64_C(1) << 32),
@@ -204,7 +219,7 @@ static void the_program_says_what_the_rules_say(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(profiles); i++)
 		same_verdict_everywhere(profiles[i].what, &profiles[i].s);
 	same_verdict_everywhere("default", &default_profile);
-	assert_true(compared > 400000);
+	assert_true(compared > 150000);
 }
 
 static uint64_t rnd(uint64_t *x)
@@ -444,7 +459,6 @@ static void a_damaged_entry_is_replaced(void **state)
 {
 	struct cache *c = *state;
 	_cleanup_(seccomp_program_done) struct seccomp_program good = { 0 };
-	_cleanup_(seccomp_key_done) struct seccomp_key k = { 0 };
 	_cleanup_free_ char *whole = NULL;
 	char name[64];
 	size_t len;
@@ -560,6 +574,8 @@ static void different_profiles_have_different_keys(void **state)
 		one_two[] = { { .names = STRV("a", "b"), .action = "X" } },
 		joined[] = { { .names = STRV("ab"), .action = "X" } }, split[] = { { .names = STRV("a"), .action = "X" },
 										     { .names = STRV("b"), .action = "X" } },
+		as_b[] = { { .names = STRV("as", "b"), .action = "X" } },
+		a_sb[] = { { .names = STRV("a", "sb"), .action = "X" } },
 		errno0[] = { { .names = STRV("a", "b"), .action = "X", .has_errno = true } },
 		with_arg[] = { { .names = STRV("a", "b"), .action = "X", .args = &arg, .n_args = 1 } };
 	const struct oci_seccomp rows[] = {
@@ -571,6 +587,8 @@ static void different_profiles_have_different_keys(void **state)
 		{ .default_action = "A", .rules = one_two, .n_rules = 1 },
 		{ .default_action = "A", .rules = joined, .n_rules = 1 },
 		{ .default_action = "A", .rules = split, .n_rules = 2 },
+		{ .default_action = "A", .rules = as_b, .n_rules = 1 },
+		{ .default_action = "A", .rules = a_sb, .n_rules = 1 },
 		{ .default_action = "A", .rules = errno0, .n_rules = 1 },
 		{ .default_action = "A", .rules = with_arg, .n_rules = 1 },
 	};

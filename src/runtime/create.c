@@ -44,6 +44,8 @@ struct create {
 	struct container c;
 	struct seccomp_program seccomp;
 	struct cgroup *cg;
+	struct cgroup_entry entry;
+	bool has_entry; /* init moves itself into the groups */
 	struct joined joined;
 	struct pidref init;
 	struct hook_runner hooks;
@@ -356,6 +358,7 @@ static void __attribute__((noreturn)) init_main(struct create *c)
 		.console_fd = c->console_fd,
 		.new_keyring = !c->o->no_new_keyring,
 		.preserve_fds = c->o->preserve_fds,
+		.entry = c->has_entry ? &c->entry : NULL,
 	};
 	_cleanup_free_ char *state = NULL;
 	json_t *o;
@@ -371,13 +374,21 @@ static void __attribute__((noreturn)) init_main(struct create *c)
 
 static int clone_init(struct create *c, struct err *e)
 {
-	int into = cgroup_into_fd(c->cg), r;
-	struct clone_args args = {
-		.flags = new_namespaces(c) | (into >= 0 ? CLONE_INTO_CGROUP : 0),
-		.exit_signal = SIGCHLD,
-		.cgroup = into >= 0 ? (unsigned)into : 0,
-	};
+	struct clone_args args = { .flags = new_namespaces(c), .exit_signal = SIGCHLD };
 	pid_t pid;
+	int r = 0;
+
+	/* Delegation moves init once more, so then the runtime does all of it. */
+	if (!c->c.delegated) {
+		r = cgroup_entry_open(c->cg, &c->entry, e);
+		if (r < 0 && r != -EOPNOTSUPP)
+			return r;
+		c->has_entry = r == 0;
+	}
+	if (c->has_entry && c->entry.into_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (unsigned)c->entry.into_fd;
+	}
 
 	/* A mount namespace of the host's, in which the container's tree is built; nothing goes back (A46). */
 	if (chdir("/") < 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
@@ -426,7 +437,7 @@ static int map_ids(struct create *c, struct err *e)
 
 static int enter_cgroup(struct create *c, struct err *e)
 {
-	int r = cgroup_enter(c->cg, c->init.pid, e);
+	int r = c->has_entry ? 0 : cgroup_enter(c->cg, c->init.pid, e);
 
 	if (r == 0 && c->c.delegated)
 		r = cgroup_delegate(c->cg, c->init.pid, e);
@@ -591,6 +602,8 @@ static void create_done(struct create *c)
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		*fds[i] = fd_close(*fds[i]);
+	if (c->has_entry)
+		cgroup_entry_done(&c->entry);
 	plan_done(&c->plan);
 	seccomp_program_done(&c->seccomp);
 	if (c->cg)

@@ -32,6 +32,9 @@ struct exec {
 	struct oci_process process;  /* what runs: shallow, points into the two above and into the options */
 	struct seccomp_program seccomp;
 	struct pidref task;
+	struct cgroup *cg;
+	struct cgroup_entry entry;
+	bool has_entry;
 	const char **env, **args;
 	uint32_t *gids;
 	int sync, sync_task, console_fd, proc_fd;
@@ -205,11 +208,12 @@ static void __attribute__((noreturn)) task_main(struct exec *x)
 	char *path = NULL, c;
 
 	(void)setsid();
+	r = cgroup_entry_self(&x->entry, &e);
 	if (read(x->sync_task, &c, 1) != 1)
 		_exit(1);
 	/* In all of the container's namespaces; still the host's root by number, which the container does not know. */
-	if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
-	    syscall(SYS_setresuid, 0, 0, 0) < 0)
+	if (r == 0 && (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
+		       syscall(SYS_setresuid, 0, 0, 0) < 0))
 		r = err_sys(&e, errno, "become container root");
 	if (r == 0 && x->process.terminal) {
 		root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -241,6 +245,10 @@ static int clone_task(struct exec *x, struct err *e)
 	pid_t helper, pid = -EPIPE;
 	int fds[2], r;
 
+	if (x->entry.into_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (unsigned)x->entry.into_fd;
+	}
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_sys(e, errno, "exec");
 	helper = sys_clone3(&plain);
@@ -273,14 +281,9 @@ static int clone_task(struct exec *x, struct err *e)
 static int place_task(struct exec *x, struct err *e)
 {
 	const struct oci_process *p = &x->process;
-	struct cgroup *cg = NULL;
-	int r = container_cgroup(&x->c, &cg, e);
+	int r = 0;
 
-	if (r == 0) {
-		r = cgroup_join(cg, x->c.init.pid, x->task.pid, x->o->cgroup, e);
-		cgroup_free(cg);
-	}
-	if (r == 0 && p->has_oom_score_adj)
+	if (p->has_oom_score_adj)
 		r = confine_oom_score_adj(x->rt->proc_fd, x->task.pid, p->oom_score_adj, e);
 	if (r == 0)
 		r = confine_rlimits(x->task.pid, p->rlimits, p->n_rlimits, e);
@@ -313,6 +316,12 @@ static int start_task(struct exec *x, struct err *e)
 		return err_sys(e, errno, "exec");
 	x->sync = fds[0];
 	x->sync_task = fds[1];
+	r = container_cgroup(&x->c, &x->cg, e);
+	if (r == 0)
+		r = cgroup_entry_open_join(x->cg, x->c.init.pid, x->o->cgroup, &x->entry, e);
+	if (r < 0)
+		return r;
+	x->has_entry = true;
 	r = clone_task(x, e);
 	if (r == 0)
 		r = place_task(x, e);
@@ -375,6 +384,10 @@ int exec_container(const struct runtime *rt, const struct exec_options *o, int *
 	(void)fd_close(x.sync_task);
 	(void)fd_close(x.console_fd);
 	(void)fd_close(x.proc_fd);
+	if (x.has_entry)
+		cgroup_entry_done(&x.entry);
+	if (x.cg)
+		cgroup_free(x.cg);
 	pidref_done(&x.task);
 	seccomp_program_done(&x.seccomp);
 	oci_process_done(&x.own);

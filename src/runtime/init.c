@@ -224,7 +224,10 @@ static int set_up(const struct init_args *a, int *ret_proc, struct run_args *run
 	struct assembled t = { -EBADF, -EBADF, -EBADF, -EBADF };
 	int r = 0, keep[4];
 
-	if (a->new_ns[OCI_NS_TIME])
+	/* A process that moves itself does not wait for the kernel's thread-group lock (see cgroup.h). */
+	if (a->entry)
+		r = cgroup_entry_self(a->entry, e);
+	if (r == 0 && a->new_ns[OCI_NS_TIME])
 		r = enter_time_namespace(a, e);
 	if (r == 0)
 		r = await(a->sync, SYNC_GO, e);

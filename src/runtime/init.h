@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "cgroup/cgroup.h"
 #include "confine/confine.h"
 #include "runtime/plan.h"
 
@@ -24,6 +25,7 @@ struct init_args {
 	int proc_fd;	  /* the host's procfs; closed before anything of the container is touched */
 	int console_fd;	  /* connected console socket, or -EBADF */
 	bool new_ns[OCI_NS_COUNT];
+	const struct cgroup_entry *entry; /* groups to move into first; NULL: the runtime moves us */
 	bool new_keyring;
 	bool join_init; /* a joined pid namespace: we are not pid 1 */
 	unsigned preserve_fds;

@@ -189,7 +189,7 @@ static int load_seccomp(const struct run_args *a, struct err *e)
 		if (send(a->notify_fd, &expected, sizeof expected, MSG_NOSIGNAL) != sizeof expected)
 			return err_sys(e, errno, "announce seccomp listener");
 	}
-	r = seccomp_load(a->seccomp, &listener, e);
+	r = seccomp_program_load(a->seccomp, &listener, e);
 	if (r == 0 && a->seccomp->listener && read(a->notify_fd, &c, 1) != 1)
 		r = err_set(e, EPIPE, "nobody took the seccomp listener");
 	return r;

@@ -74,7 +74,7 @@ teardown() {
 
 @test "attach sees output and its input arrives" {
 	d run -di --name aa --network none "$IMAGE" sh -c 'read x; echo "got $x"; sleep 0.2'
-	run -0 bash -c "echo word | timeout 20 '$DOCKER' attach aa"
+	run -0 bash -c "(sleep 0.5; echo word; sleep 1) | timeout 20 '$DOCKER' attach aa"
 	assert_eq "$output" "got word"
 }
 
@@ -374,5 +374,6 @@ teardown() {
 	shim=$(awk '/^PPid:/ {print $2}' "/proc/$(dpid aa)/status")
 	run -0 cat "/proc/$shim/comm"
 	assert_match "$output" '^containerd-shim'
-	[ -z "$(pgrep -x "$(basename "$CAISSON_RUNTIME" | cut -c1-15)" || true)" ]
+	assert_eq "$(pgrep -P "$shim")" "$(dpid aa)"
+	[ -z "$(pgrep -f "^$CAISSON_RUNTIME .*$ENGINE" || true)" ]
 }

@@ -141,6 +141,7 @@ systemd_suite()
 
 note "kernel $(uname -r), $(. /etc/os-release && echo "$PRETTY_NAME"), $(/usr/sbin/dockerd --version), $(nproc) cpus," \
 	"up $(cut -d' ' -f1 /proc/uptime) s"
+tar -C "$top/install" -c . | tar -C / -x --no-overwrite-dir --keep-directory-symlink
 install_dockerd_front
 opened=
 for suite in $suites; do

@@ -4,10 +4,10 @@
 #
 #   run.sh [12|13|both]
 #
-# Environment: CAISSON_BUILD (build), CAISSON_VM_PREBUILT (set: take what is there), CAISSON_VM_TIMEOUT (seconds per release, 2700), CAISSON_VM_SMP (2), CAISSON_VM_MEM
-# (2048), CAISSON_VM_SUITES (what guest.sh shall run, "unit control vm integration systemd"), CAISSON_VM_FILTER
-# (a pattern for the names of bats files), CAISSON_VM_RUNTIME (a runtime of the guest's own instead of caisson, to try the
-# tests themselves: /usr/sbin/runc), CAISSON_VM_CACHE (/var/cache/caisson-vm).
+# Environment: CAISSON_BUILD (build), CAISSON_VM_PREBUILT (set: take the build as it is), CAISSON_VM_TIMEOUT (seconds per
+# release, 2700), CAISSON_VM_SMP (2), CAISSON_VM_MEM (2048), CAISSON_VM_SUITES (what guest.sh shall run), CAISSON_VM_FILTER
+# (part of the path of bats files: run only those), CAISSON_VM_CACHE (/var/cache/caisson-vm), CAISSON_VM_RUNTIME (a
+# runtime of the guest's instead of caisson, to try the tests themselves: /usr/sbin/runc).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -49,6 +49,9 @@ make_payload()
 	cp -a "$top/tests" "$tree/tests"
 	[ ! -d "$top/corpus" ] || cp -a "$top/corpus" "$tree/corpus"
 	copy_programs "$builddir/src/bin" "$tree/build/src/bin"
+	# What programs look for at fixed places is installed there.
+	meson install -C "$builddir" --no-rebuild --destdir "$tree/install" >"$work/install.log" 2>&1 ||
+		die "meson install failed: $(tail -n 5 "$work/install.log")"
 	# One line per unit test: name, then its command with the paths of the guest.
 	meson introspect --tests "$builddir" |
 		jq -r '.[] | select(.suite | any(test("unit|replay"))) | [.name] + .cmd | @tsv' >"$work/tests.tsv"
