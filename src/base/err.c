@@ -32,7 +32,12 @@ int err_sys(struct err *e, int code, const char *fmt, ...)
 		n = strlen(e->msg);
 		/* strerrordesc_np() is plain data: no locale, no allocation, safe after clone() */
 		const char *desc = strerrordesc_np(code);
-		(void)snprintf(e->msg + n, sizeof e->msg - n, ": %s", desc ? desc : "unknown error");
+
+		if (!desc)
+			desc = "unknown error";
+		/* In the middle of a sentence, and as engines look for it: "no such file or directory". */
+		(void)snprintf(e->msg + n, sizeof e->msg - n, ": %c%s",
+			       desc[1] >= 'a' && desc[1] <= 'z' ? desc[0] | 0x20 : desc[0], desc + 1);
 	}
 	return -code;
 }

@@ -22,7 +22,7 @@ static void err_ctx_puts_the_outermost_context_first(void **state)
 	(void)state;
 	assert_int_equal(err_sys(&e, ENOENT, "open %s", "/x"), -ENOENT);
 	assert_int_equal(err_ctx(&e, -ENOENT, "mount #%d", 3), -ENOENT);
-	assert_string_equal(e.msg, "mount #3: open /x: No such file or directory");
+	assert_string_equal(e.msg, "mount #3: open /x: no such file or directory");
 	assert_int_equal(e.code, ENOENT);
 }
 

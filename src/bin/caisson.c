@@ -102,7 +102,10 @@ int cli_options(const char *command, const struct cli_option *opts, int argc, ch
 		const struct cli_option *o = NULL;
 
 		if (c == 'h') {
-			option_help(command, opts);
+			if (*command)
+				option_help(command, opts);
+			else
+				usage(stdout);
 			*ret_status = 0;
 			return -1;
 		}
@@ -135,6 +138,11 @@ const char *cli_one_id(const char *command, int argc, char **argv, int at)
 static void warn(const char *text)
 {
 	log_line("warning", text);
+}
+
+static void trace(const char *text)
+{
+	log_line("debug", text);
 }
 
 /* Fds that an engine leaked to us stay away from containers, whatever happens later (A65). */
@@ -176,7 +184,7 @@ static int open_runtime(struct cli *cli, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct cli cli = { .rt = { .root = DEFAULT_ROOT, .ids_path = IDS_DIR, .warn = warn,
+	struct cli cli = { .rt = { .root = DEFAULT_ROOT, .ids_path = IDS_DIR, .warn = warn, .trace = trace,
 				   .systemd_helper = CAISSON_SYSTEMD_HELPER } };
 	const char *root = NULL, *log = NULL, *format = "text", *systemd = NULL, *debug = NULL, *version = NULL,
 		   *rootless = NULL, *criu = NULL;

@@ -239,9 +239,12 @@ static int bind_nodes(const struct plan *p, const struct assembled *t, struct er
 	return 0;
 }
 
-static int open_stage(const struct init_args *a, struct assembled *t, struct err *e)
+int assemble_enter(const struct init_args *a, struct assembled *t, struct err *e)
 {
-	if (a->plan->host_visible && chdir(a->stage_at) < 0)
+	const struct plan *p = a->plan;
+
+	*t = (struct assembled){ -EBADF, -EBADF, -EBADF, -EBADF, -EBADF };
+	if ((p->host_visible || p->no_pivot) && chdir(a->stage_at) < 0)
 		return err_sys(e, errno, "enter the stage");
 	/* Everything that the host built is locked in the copy that this makes (mount_namespaces(7)). */
 	if (unshare(CLONE_NEWNS) < 0)
@@ -257,41 +260,32 @@ static int open_stage(const struct init_args *a, struct assembled *t, struct err
 		if (t->rw_fd < 0)
 			return err_sys(e, errno, "open the writable root");
 	}
-	return 0;
+	/* createContainer hooks look for the root file system where the bundle has it. */
+	if (p->host_visible)
+		t->at_fd = open(p->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (t->at_fd < 0)
+		t->at_fd = openat(t->stage_fd, STAGE_NEW, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return t->at_fd < 0 ? err_sys(e, errno, "open the place of the root file system") : 0;
 }
 
-static int attach_root(const struct init_args *a, struct assembled *t, struct err *e)
+int assemble(const struct init_args *a, struct assembled *t, struct err *e)
 {
-	const char *at = a->plan->host_visible ? a->plan->rootfs : STAGE_NEW;
-
-	t->root_fd = mnt_clone(t->stage_fd, STAGE_ROOT, true, e);
-	return t->root_fd < 0 ? t->root_fd : mnt_attach_at(t->root_fd, t->stage_fd, at, e);
-}
-
-int assemble(const struct init_args *a, struct assembled *ret, struct err *e)
-{
-	struct assembled t = { -EBADF, -EBADF, -EBADF, -EBADF };
 	const struct plan *p = a->plan;
 	int r;
 
-	r = open_stage(a, &t, e);
-	if (r == 0)
-		r = attach_root(a, &t, e);
+	t->root_fd = mnt_clone(t->stage_fd, STAGE_ROOT, true, e);
+	r = t->root_fd < 0 ? t->root_fd : mnt_attach(t->root_fd, t->at_fd, e);
 	for (size_t i = 0; r == 0 && i < p->n_mounts; i++) {
 		const struct oci_mount *spec = p->mounts[i].spec;
 
-		r = mount_one(&t, &p->mounts[i], e);
+		r = mount_one(t, &p->mounts[i], e);
 		if (r < 0)
 			return err_ctx(e, r, "error mounting \"%s\" to rootfs at \"%s\"",
 				       spec->source ? spec->source : spec->type ? spec->type : "", spec->destination);
 	}
 	if (r == 0 && p->dev_in_root)
-		r = bind_nodes(p, &t, e);
-	if (r == 0)
-		r = procfs_mask_rest(a->spec, t.root_fd, t.stage_fd, e);
-	if (r == 0)
-		*ret = t;
-	return r;
+		r = bind_nodes(p, t, e);
+	return r < 0 ? r : procfs_mask_rest(a->spec, t->root_fd, t->stage_fd, e);
 }
 
 static unsigned long root_propagation(const char *text)
@@ -317,6 +311,12 @@ int assemble_pivot(const struct init_args *a, const struct assembled *t, struct 
 
 	if (fchdir(t->root_fd) < 0)
 		return err_sys(e, errno, "enter the root file system");
+	if (a->plan->no_pivot) {
+		/* From an initramfs there is nothing to pivot from: cover it, as runc does. Weaker, see caisson(8). */
+		if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
+			return err_sys(e, errno, "make the root file system the root (--no-pivot)");
+		return 0;
+	}
 	if (sys_pivot_root(".", ".") < 0)
 		return err_sys(e, errno, "pivot_root");
 	if (umount2(".", MNT_DETACH) < 0)

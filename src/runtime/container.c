@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "codec/state.h"
 #include "runtime/ids.h"
 #include "runtime/start.h"
 #include "sys/missing.h"
@@ -57,93 +58,79 @@ static int open_dir(const char *dir, struct err *e)
 
 /* ---- the state file ---- */
 
-static char *dup_string(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? strdup(s) : NULL;
-}
-
-static int decode_state(const json_t *o, struct container *c, struct err *e)
-{
-	json_int_t pid = json_integer_value(json_object_get(o, "pid"));
-	json_int_t base = json_integer_value(json_object_get(o, "base"));
-
-	c->bundle = dup_string(o, "bundle");
-	c->rootfs = dup_string(o, "rootfs");
-	c->created = dup_string(o, "created");
-	c->cgroups_path = dup_string(o, "cgroupsPath");
-	if (!c->bundle || !c->created || pid < 0 || pid > INT32_MAX || base < 0 || base > UINT32_MAX)
-		return err_set(e, EPROTO,
-			       "%s/%s is damaged: bundle, created, pid and base are needed; remove the container with "
-			       "delete --force", c->dir, STATE_FILE);
-	c->init_pid = (pid_t)pid;
-	c->init_start = (uint64_t)json_integer_value(json_object_get(o, "startTime"));
-	c->base = (uint32_t)base;
-	c->systemd_cgroup = json_is_true(json_object_get(o, "systemdCgroup"));
-	c->delegated = json_is_true(json_object_get(o, "delegated"));
-	c->has_poststart = json_is_true(json_object_get(o, "hasPoststart"));
-	c->has_poststop = json_is_true(json_object_get(o, "hasPoststop"));
-	c->rootfs_dev = (uint64_t)json_integer_value(json_object_get(o, "rootfsDev"));
-	c->annotations = json_incref(json_object_get(o, "annotations"));
-	c->cgroup_saved = json_incref(json_object_get(o, "cgroup"));
-	return 0;
-}
-
-static json_t *string_or_null(const char *s)
-{
-	return s ? json_string(s) : json_null();
-}
-
 int container_save(const struct container *c, struct err *e)
 {
-	_cleanup_free_ char *text = NULL;
-	json_t *o = json_pack("{s:s, s:s, s:i, s:I, s:I, s:s, s:o, s:s, s:o, s:b, s:b, s:b, s:b, s:I}", "ociVersion", "1.2.0",
-			      "id", c->id, "pid", (int)c->init_pid, "startTime", (json_int_t)c->init_start, "base",
-			      (json_int_t)c->base, "bundle", c->bundle, "rootfs", string_or_null(c->rootfs), "created",
-			      c->created, "cgroupsPath", string_or_null(c->cgroups_path), "systemdCgroup", (int)c->systemd_cgroup, "delegated", (int)c->delegated,
-			      "hasPoststart", (int)c->has_poststart, "hasPoststop", (int)c->has_poststop, "rootfsDev",
-			      (json_int_t)c->rootfs_dev);
+	const struct state s = {
+		.id = c->id,
+		.bundle = c->bundle,
+		.rootfs = c->rootfs,
+		.created = c->created,
+		.cgroups_path = c->cgroups_path,
+		.pid = c->init_pid,
+		.start_time = c->init_start,
+		.base = c->base,
+		.rootfs_dev = c->rootfs_dev,
+		.systemd_cgroup = c->systemd_cgroup,
+		.delegated = c->delegated,
+		.has_poststart = c->has_poststart,
+		.has_poststop = c->has_poststop,
+		.annotations = c->annotations,
+		.cgroup = c->cgroup_saved,
+	};
+	_cleanup_free_ char *text = state_format(&s);
+	const char *name = c->creating ? CREATING_FILE : STATE_FILE;
 	int r;
 
-	if (o && c->annotations)
-		(void)json_object_set(o, "annotations", c->annotations);
-	if (o && c->cgroup_saved)
-		(void)json_object_set(o, "cgroup", c->cgroup_saved);
-	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-	json_decref(o);
 	if (!text)
 		return err_set(e, ENOMEM, "write container state: out of memory, or a path that is not UTF-8");
-	r = io_replace_at(c->dir_fd, c->creating ? CREATING_FILE : STATE_FILE, text, strlen(text), 0600);
-	return r < 0 ? err_sys(e, -r, "write %s/%s", c->dir, STATE_FILE) : 0;
+	r = io_replace_at(c->dir_fd, name, text, strlen(text), 0600);
+	return r < 0 ? err_sys(e, -r, "write %s/%s", c->dir, name) : 0;
+}
+
+static void take_state(struct container *c, struct state *s)
+{
+	c->bundle = TAKE_PTR(s->bundle);
+	c->rootfs = TAKE_PTR(s->rootfs);
+	c->created = TAKE_PTR(s->created);
+	c->cgroups_path = TAKE_PTR(s->cgroups_path);
+	c->annotations = TAKE_PTR(s->annotations);
+	c->cgroup_saved = TAKE_PTR(s->cgroup);
+	c->init_pid = s->pid;
+	c->init_start = s->start_time;
+	c->base = s->base;
+	c->rootfs_dev = s->rootfs_dev;
+	c->systemd_cgroup = s->systemd_cgroup;
+	c->delegated = s->delegated;
+	c->has_poststart = s->has_poststart;
+	c->has_poststop = s->has_poststop;
+	state_done(s);
 }
 
 /* Read what state there is. Return 1, or 0 when there is none (a create was killed before it wrote any). */
 static int read_state(const struct runtime *rt, struct container *c, struct err *e)
 {
-	_cleanup_free_ char *text = NULL;
-	json_error_t je;
-	json_t *o;
+	_cleanup_free_ char *text = NULL, *path = NULL;
+	const char *name = STATE_FILE;
+	struct state s;
 	size_t len;
 	int r;
 
-	r = io_read_at(c->dir_fd, STATE_FILE, STATE_MAX, &text, &len);
+	r = io_read_at(c->dir_fd, name, STATE_MAX, &text, &len);
 	if (r == -ENOENT) {
 		c->creating = true;
-		r = io_read_at(c->dir_fd, CREATING_FILE, STATE_MAX, &text, &len);
+		name = CREATING_FILE;
+		r = io_read_at(c->dir_fd, name, STATE_MAX, &text, &len);
 	}
 	if (r == -ENOENT)
 		return 0;
+	if (asprintf(&path, "%s/%s", c->dir, name) < 0)
+		return err_sys(e, ENOMEM, "read container state");
 	if (r < 0)
-		return err_sys(e, -r, "read %s/%s", c->dir, STATE_FILE);
-	o = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
-	if (!o)
-		return err_set(e, EPROTO, "%s/%s is damaged: %s; remove the container with delete --force", c->dir,
-			       STATE_FILE, je.text);
-	r = decode_state(o, c, e);
-	json_decref(o);
+		return err_sys(e, -r, "read %s", path);
+	r = state_parse(path, text, len, &s, e);
 	if (r < 0)
 		return r;
+	take_state(c, &s);
 	if (c->init_pid > 0 && pidref_open(rt->proc_fd, c->init_pid, c->init_start, &c->init) < 0)
 		c->init = PIDREF_EMPTY;
 	return 1;
@@ -327,6 +314,29 @@ static int destroy_cgroup(const struct runtime *rt, const struct container *c, s
 	return r;
 }
 
+static void thaw(const struct container *c)
+{
+	struct cgroup *cg = NULL;
+
+	if (container_cgroup(c, &cg, NULL) < 0)
+		return;
+	if (cgroup_is_frozen(cg, NULL) > 0)
+		(void)cgroup_freeze(cg, false, NULL);
+	cgroup_free(cg);
+}
+
+/* A file, or the directory of the notify socket. */
+static void remove_entry(int dir_fd, const char *name)
+{
+	_cleanup_close_ int sub = -EBADF;
+
+	if (unlinkat(dir_fd, name, 0) == 0 || errno != EISDIR)
+		return;
+	sub = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	(void)unlinkat(sub, "notify.sock", 0);
+	(void)unlinkat(dir_fd, name, AT_REMOVEDIR);
+}
+
 int container_destroy(const struct runtime *rt, struct container *c, struct err *e)
 {
 	_cleanup_close_ int ids_fd = -EBADF;
@@ -336,6 +346,7 @@ int container_destroy(const struct runtime *rt, struct container *c, struct err 
 
 	if (c->init.fd >= 0) {
 		(void)pidref_signal(&c->init, SIGKILL);
+		thaw(c); /* a frozen process does not see its death */
 		if (pidref_wait_exit(&c->init, 10000) == 0)
 			return err_set(e, EBUSY, "container init %d does not die; it is stuck in the kernel",
 				       (int)c->init.pid);
@@ -358,7 +369,7 @@ int container_destroy(const struct runtime *rt, struct container *c, struct err 
 	while ((ent = readdir(dir)))
 		if (ent->d_name[0] != '.' || (ent->d_name[1] != '\0' && strcmp(ent->d_name, "..") != 0))
 			if (strcmp(ent->d_name, STATE_FILE) != 0 && strcmp(ent->d_name, CREATING_FILE) != 0)
-				(void)unlinkat(c->dir_fd, ent->d_name, 0);
+				remove_entry(c->dir_fd, ent->d_name);
 	(void)unlinkat(c->dir_fd, CREATING_FILE, 0);
 	(void)unlinkat(c->dir_fd, STATE_FILE, 0);
 	if (rmdir(c->dir) < 0 && errno != ENOENT)

@@ -22,7 +22,8 @@ struct runtime {
 	bool debug;
 	int proc_fd; /* O_PATH /proc */
 	int etc_fd;  /* O_PATH /etc */
-	void (*warn)(const char *text); /* log a line; never NULL */
+	void (*warn)(const char *text);	 /* log a line; never NULL */
+	void (*trace)(const char *text); /* with --debug; never NULL */
 };
 
 enum container_status {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -25,6 +26,7 @@
 #include "runtime/ids.h"
 #include "runtime/init.h"
 #include "runtime/join.h"
+#include "runtime/notify.h"
 #include "runtime/plan.h"
 #include "runtime/start.h"
 #include "sys/missing.h"
@@ -50,7 +52,7 @@ struct create {
 	struct pidref init;
 	struct hook_runner hooks;
 	int ids_fd, host_mntns, sync, sync_init, start_fd, console_fd, userns_fd, netns_fd, pidns_fd, pid_file_dir;
-	char *pid_file_name, *state;
+	char *pid_file_name, *state, *notify_dir;
 	bool ids_taken;
 };
 
@@ -106,8 +108,8 @@ void stdio_give(uint32_t uid, uint32_t gid)
 
 		/* Only pipes without a name: an fd of a file that somebody else can reach is never given away (A10). */
 		if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && fstatfs(fd, &sfs) == 0 &&
-		    sfs.f_type == PIPEFS_MAGIC)
-			(void)fchown(fd, uid, gid);
+		    sfs.f_type == PIPEFS_MAGIC && fchown(fd, uid, gid) < 0)
+			continue; /* comfort only: the fd itself works */
 	}
 }
 
@@ -258,16 +260,25 @@ static int take_ids(struct create *c, struct err *e)
 static int plan_mounts(struct create *c, struct err *e)
 {
 	_cleanup_free_ char **joined = NULL;
+	struct plan_args a = {
+		.settings = &c->settings,
+		.spec = &c->spec,
+		.bundle = c->bundle,
+		.id = c->o->id,
+		.no_pivot = c->o->no_pivot,
+	};
 	int r = 0;
 
 	if (c->joined.userns_fd >= 0)
 		r = ids_owners(c->ids_fd, c->c.base, &joined, e);
+	a.joined_ids = joined;
 	if (r == 0)
-		r = plan_make(c->rt, &c->settings, &c->spec, c->bundle, c->o->id, joined, &c->plan, e);
-	if (r == 0) {
-		c->plan.no_pivot = c->o->no_pivot;
+		r = notify_prepare(&c->c, &c->notify_dir, e);
+	a.notify_dir = c->notify_dir;
+	if (r == 0)
+		r = plan_make(c->rt, &a, &c->plan, e);
+	if (r == 0)
 		c->c.rootfs = strdup(c->plan.rootfs);
-	}
 	return r;
 }
 
@@ -359,6 +370,7 @@ static void __attribute__((noreturn)) init_main(struct create *c)
 		.new_keyring = !c->o->no_new_keyring,
 		.preserve_fds = c->o->preserve_fds,
 		.entry = c->has_entry ? &c->entry : NULL,
+		.notify = c->notify_dir != NULL,
 	};
 	_cleanup_free_ char *state = NULL;
 	json_t *o;
@@ -558,30 +570,37 @@ static int finish(struct create *c, struct err *e)
  * before init, init in them before it makes its cgroup namespace; mounts after the id maps; state before release.
  */
 static const struct stage_fn stages[] = {
-	{ "bundle", read_bundle, NULL },
-	{ "policy", judge, NULL },
-	{ "directory", make_directory, remove_directory },
-	{ "files", open_files, NULL },
-	{ "ids", take_ids, NULL },
-	{ "plan", plan_mounts, NULL },
-	{ "seccomp", compile_seccomp, NULL },
-	{ "cgroup", make_cgroup, drop_cgroup },
-	{ "clone", clone_init, kill_init },
-	{ "id maps", map_ids, NULL },
-	{ "enter cgroup", enter_cgroup, NULL },
-	{ "limits", limit_init, NULL },
-	{ "hooks", begin_hooks, cancel_hooks },
-	{ "mounts", stage_mounts, NULL },
-	{ "hooks done", await_hooks, NULL },
-	{ "init", run_init, NULL },
-	{ "finish", finish, NULL },
+	{ "create: bundle", read_bundle, NULL },
+	{ "create: policy", judge, NULL },
+	{ "create: directory", make_directory, remove_directory },
+	{ "create: files", open_files, NULL },
+	{ "create: ids", take_ids, NULL },
+	{ "create: plan", plan_mounts, NULL },
+	{ "create: seccomp", compile_seccomp, NULL },
+	{ "create: cgroup", make_cgroup, drop_cgroup },
+	{ "create: clone", clone_init, kill_init },
+	{ "create: id maps", map_ids, NULL },
+	{ "create: enter cgroup", enter_cgroup, NULL },
+	{ "create: limits", limit_init, NULL },
+	{ "create: hooks", begin_hooks, cancel_hooks },
+	{ "create: mounts", stage_mounts, NULL },
+	{ "create: hooks done", await_hooks, NULL },
+	{ "create: init", run_init, NULL },
+	{ "create: finish", finish, NULL },
 };
+
+const char *create_stage_name(size_t i)
+{
+	return i < ARRAY_SIZE(stages) ? stages[i].name : NULL;
+}
 
 static int run_stages(struct create *c, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
-		int r = stages[i].run(c, e);
+		int r;
 
+		c->rt->trace(stages[i].name);
+		r = stages[i].run(c, e);
 		if (r == 0)
 			continue;
 		/* Undoing needs the host's tree again. */
@@ -616,6 +635,7 @@ static void create_done(struct create *c)
 	free(c->config);
 	free(c->pid_file_name);
 	free(c->state);
+	free(c->notify_dir);
 	container_done(&c->c);
 }
 
@@ -650,7 +670,7 @@ int start_container(const struct runtime *rt, const char *id, struct err *e)
 {
 	struct container c = CONTAINER_EMPTY;
 	enum container_status status;
-	int r;
+	int notify = -EBADF, r;
 
 	r = container_load(rt, id, true, &c, e);
 	if (r < 0)
@@ -661,9 +681,15 @@ int start_container(const struct runtime *rt, const char *id, struct err *e)
 	else if (status != CONTAINER_CREATED)
 		r = err_set(e, EINVAL, "cannot start an already running container");
 	if (r == 0)
+		r = notify_listen(&c, &notify, e);
+	if (r == 0)
 		r = start_begin(&c, e);
 	if (r == 0)
 		(void)unlinkat(c.dir_fd, "start", 0);
+	/* Others may look at and change the container while its service gets ready. */
+	if (r == 0 && notify >= 0 && flock(c.dir_fd, LOCK_UN) == 0)
+		r = notify_forward(&c, notify, e);
+	(void)fd_close(notify);
 	container_done(&c);
 	return r;
 }

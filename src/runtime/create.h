@@ -3,6 +3,7 @@
 #define RUNTIME_CREATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/err.h"
 #include "runtime/container.h"
@@ -21,6 +22,9 @@ struct create_options {
  * @ret: may be NULL; holds the container's lock until container_done().
  */
 int create_container(const struct runtime *rt, const struct create_options *o, struct container *ret, struct err *e);
+
+/* create_stage_name() - the stages in the order in which they run; NULL at the end. */
+const char *create_stage_name(size_t i);
 
 /* start_container() - OCI "start": tell init, run poststart hooks. */
 int start_container(const struct runtime *rt, const char *id, struct err *e);

@@ -124,7 +124,7 @@ static int from_file(struct exec *x, struct err *e)
 {
 	_cleanup_close_ int fd = open(x->o->process, O_RDONLY | O_CLOEXEC);
 	_cleanup_free_ char *text = NULL;
-	size_t len;
+	size_t len = 0;
 	int r;
 
 	r = fd < 0 ? -errno : io_read_fd(fd, OCI_CONFIG_MAX, &text, &len);

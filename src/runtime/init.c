@@ -191,7 +191,9 @@ static int build(const struct init_args *a, struct assembled *t, struct err *e)
 
 	if (a->new_ns[OCI_NS_CGROUP] && unshare(CLONE_NEWCGROUP) < 0)
 		return err_sys(e, errno, "make a cgroup namespace");
-	r = a->new_keyring ? confine_new_keyring(a->id, e) : 0;
+	r = assemble_enter(a, t, e);
+	if (r == 0 && a->new_keyring)
+		r = confine_new_keyring(a->id, e);
 	if (r == 0)
 		r = become_container_root(e);
 	if (r == 0 && a->new_ns[OCI_NS_IPC] && unshare(CLONE_NEWIPC) < 0)
@@ -221,7 +223,7 @@ static void make_cwd(const struct init_args *a, const struct assembled *t)
 
 static int set_up(const struct init_args *a, int *ret_proc, struct run_args *run, char **ret_path, struct err *e)
 {
-	struct assembled t = { -EBADF, -EBADF, -EBADF, -EBADF };
+	struct assembled t = { -EBADF, -EBADF, -EBADF, -EBADF, -EBADF };
 	int r = 0, keep[4];
 
 	/* A process that moves itself does not wait for the kernel's thread-group lock (see cgroup.h). */
@@ -265,6 +267,7 @@ void container_init(const struct init_args *a)
 	};
 	struct err e = { 0 };
 	char *path = NULL, listen_fds[32];
+	size_t n_env = 0;
 	int conn, proc_fd = -EBADF;
 
 	(void)setsid();
@@ -280,9 +283,11 @@ void container_init(const struct init_args *a)
 	run.notify_fd = conn;
 	if (a->preserve_fds && getenv("LISTEN_FDS")) {
 		(void)snprintf(listen_fds, sizeof listen_fds, "LISTEN_FDS=%s", getenv("LISTEN_FDS"));
-		run.extra_env[0] = listen_fds;
-		run.extra_env[1] = "LISTEN_PID=1";
+		run.extra_env[n_env++] = listen_fds;
+		run.extra_env[n_env++] = "LISTEN_PID=1";
 	}
+	if (a->notify)
+		run.extra_env[n_env++] = "NOTIFY_SOCKET=/run/notify/notify.sock";
 	if (hooks_run(&a->spec->start_container, "startContainer", a->state, &e) == 0)
 		(void)run_exec(&run, path, &e);
 	(void)send(conn, &e, sizeof e, MSG_NOSIGNAL);

@@ -26,7 +26,7 @@ struct init_args {
 	int console_fd;	  /* connected console socket, or -EBADF */
 	bool new_ns[OCI_NS_COUNT];
 	const struct cgroup_entry *entry; /* groups to move into first; NULL: the runtime moves us */
-	bool new_keyring;
+	bool new_keyring, notify;
 	bool join_init; /* a joined pid namespace: we are not pid 1 */
 	unsigned preserve_fds;
 	int64_t boottime_nanosecs_total; /* see timens */
@@ -54,14 +54,22 @@ int sync_recv(int fd, struct sync_msg *ret);
 /* container_init() - never returns: becomes the program or exits. */
 void container_init(const struct init_args *a) __attribute__((noreturn));
 
-/* assemble() - unshare the mount namespace and put the tree together: see plan.h. @ret_*: O_PATH fds for later steps. */
 struct assembled {
 	int root_fd;  /* the container's root */
 	int stage_fd; /* the stage; gone after pivot */
 	int rw_fd;    /* writable view or -EBADF */
 	int proc_fd;  /* clean procfs */
+	int at_fd;    /* where the root is attached before pivot_root */
 };
-int assemble(const struct init_args *a, struct assembled *ret, struct err *e);
+
+/*
+ * assemble_enter() - unshare the mount namespace and open what is needed of the stage. While we still are the host's root by number:
+ * the stage may lie below directories that only root may enter.
+ * assemble() - as container root: put the tree together, see plan.h.
+ * assemble_pivot() - make it the root.
+ */
+int assemble_enter(const struct init_args *a, struct assembled *t, struct err *e);
+int assemble(const struct init_args *a, struct assembled *t, struct err *e);
 int assemble_pivot(const struct init_args *a, const struct assembled *t, struct err *e);
 
 /* console_open() - a pty of the container's own devpts: master sent to @console_fd (or returned), slave as stdio. */

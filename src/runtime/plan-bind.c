@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "runtime/plan.h"
+#include "runtime/source.h"
 #include "sys/missing.h"
 #include "sys/mnt.h"
 #include "sys/path.h"
@@ -111,13 +112,7 @@ static int real_location(const struct runtime *rt, const char *path, uint64_t mn
 	return *ret_fstype && *ret_mount_point ? 0 : -ENOMEM;
 }
 
-struct source_info {
-	char *path, *real_path, *fstype, *mount_point;
-	struct stat st;
-	bool is_mount_root;
-};
-
-static void source_info_done(struct source_info *s)
+void source_info_done(struct source_info *s)
 {
 	free(s->path);
 	free(s->real_path);
@@ -125,7 +120,7 @@ static void source_info_done(struct source_info *s)
 	free(s->mount_point);
 }
 
-static int describe_source(const struct runtime *rt, int fd, struct source_info *s, struct err *e)
+int source_describe(const struct runtime *rt, int fd, struct source_info *s, struct err *e)
 {
 	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	uint64_t id, root_id;
@@ -159,8 +154,8 @@ static int refuse(const char *source, const char *rule, struct err *e)
 		       "settings)", source, rule ? rule : "deny by default");
 }
 
-static int judge(const struct plan *p, const struct bind_context *ctx, const struct source_info *s, const char *source,
-		 struct planned_mount *m, struct err *e)
+int source_judge(const struct plan *p, const struct bind_context *ctx, const struct source_info *s, const char *source,
+		 struct bind_decision *ret, struct err *e)
 {
 	const struct bind_source src = {
 		.path = s->path,
@@ -177,15 +172,7 @@ static int judge(const struct plan *p, const struct bind_context *ctx, const str
 
 	if (d.verdict == BIND_DENY)
 		return refuse(source, d.rule, e);
-	m->verdict = d.verdict;
-	m->owner_uid = s->st.st_uid;
-	m->owner_gid = s->st.st_gid;
-	if (d.force_read_only)
-		m->opt.set |= MOUNT_ATTR_RDONLY, m->opt.rec_set |= MOUNT_ATTR_RDONLY;
-	if ((m->spec->uid_mappings.n || m->spec->gid_mappings.n) && d.verdict != BIND_ENGINE)
-		return err_set(e, EPERM,
-			       "id mappings of its own are for engine-managed sources only; %s is a shared host directory, "
-			       "mapped by the settings (caisson.shares)", source);
+	*ret = d;
 	return 0;
 }
 
@@ -195,6 +182,7 @@ int plan_bind(const struct runtime *rt, struct plan *p, struct planned_mount *m,
 	const char *source = m->spec->source;
 	_cleanup_(source_info_done) struct source_info s = { 0 };
 	_cleanup_close_ int fd = -EBADF, bundle = -EBADF;
+	struct bind_decision d = { 0 };
 	int r;
 
 	if (!source || *source == '\0')
@@ -203,25 +191,25 @@ int plan_bind(const struct runtime *rt, struct plan *p, struct planned_mount *m,
 	fd = bundle < 0 ? -1 : openat(bundle, source, O_PATH | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, errno, "open source %s", source);
-	r = describe_source(rt, fd, &s, e);
+	r = source_describe(rt, fd, &s, e);
 	if (r < 0)
 		return err_ctx(e, r, "source %s", source);
-	r = judge(p, ctx, &s, source, m, e);
+	r = source_judge(p, ctx, &s, source, &d, e);
 	if (r < 0)
 		return r;
+	m->map.verdict = d.verdict;
+	m->map.owner_uid = s.st.st_uid;
+	m->map.owner_gid = s.st.st_gid;
+	if (d.force_read_only)
+		m->opt.set |= MOUNT_ATTR_RDONLY, m->opt.rec_set |= MOUNT_ATTR_RDONLY;
+	if ((m->spec->uid_mappings.n || m->spec->gid_mappings.n) && d.verdict != BIND_ENGINE)
+		return err_set(e, EPERM,
+			       "id mappings of its own are for engine-managed sources only; %s is a shared host directory, "
+			       "mapped by the settings (caisson.shares)", source);
 	m->kind = MOUNT_STAGED;
 	m->staged = STAGED_BIND;
 	m->is_dir = S_ISDIR(s.st.st_mode);
-	m->empty_shm = m->verdict == BIND_ENGINE && m->is_dir && strcmp(s.fstype, "tmpfs") == 0;
+	m->empty_shm = m->map.verdict == BIND_ENGINE && m->is_dir && strcmp(s.fstype, "tmpfs") == 0;
 	m->fd = mnt_clone(fd, "", m->opt.recursive, e);
 	return m->fd < 0 ? m->fd : 0;
-}
-
-int plan_overlay_mount(const struct runtime *rt, struct plan *p, struct planned_mount *m,
-		       const struct bind_context *ctx, struct err *e)
-{
-	(void)rt;
-	(void)p;
-	(void)ctx;
-	return err_set(e, ENOTSUP, "overlay mounts with host directories are refused: %s", m->spec->destination);
 }

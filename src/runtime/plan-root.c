@@ -97,6 +97,7 @@ static int clone_layers(struct planned_root *root, int base, struct err *e)
 		root->lower[root->n_lower++] = (struct overlay_layer){
 			.fd = fd,
 			.data_only = i >= o->n_lower - o->n_data,
+			.map = { .verdict = BIND_ENGINE },
 		};
 	}
 	return 0;
@@ -107,7 +108,7 @@ static int clone_layers(struct planned_root *root, int base, struct err *e)
  * own beside the engine's: an overlay empties its work directory when it is mounted, and the engine's instance goes
  * on using the other ("docker cp" copies up through it).
  */
-static int clone_upper(struct planned_root *root, int base, struct err *e)
+int plan_overlay_upper(struct planned_root *root, int base, struct err *e)
 {
 	_cleanup_free_ char *parent = ancestor(root->opt.upper, 1), *work = NULL;
 	_cleanup_close_ int dir = -EBADF;
@@ -160,9 +161,10 @@ static int plan_overlay(const struct runtime *rt, struct plan *p, int fd, struct
 	if (base >= 0)
 		base_owned = base;
 	root->overlay = true;
+	root->parent_map.verdict = BIND_ENGINE;
 	r = clone_layers(root, base, e);
 	if (r == 0 && root->opt.upper)
-		r = clone_upper(root, base, e);
+		r = plan_overlay_upper(root, base, e);
 	return r;
 }
 
@@ -192,4 +194,18 @@ int plan_root(const struct runtime *rt, struct plan *p, const char *bundle, stru
 		return plan_overlay(rt, p, fd, e);
 	p->root.fd = mnt_clone(fd, "", true, e);
 	return p->root.fd < 0 ? err_ctx(e, p->root.fd, "root file system %s", p->rootfs) : 0;
+}
+
+void planned_root_done(struct planned_root *root)
+{
+	for (size_t i = 0; i < root->n_lower; i++)
+		(void)fd_close(root->lower[i].fd);
+	root->fd = fd_close(root->fd);
+	root->parent_fd = fd_close(root->parent_fd);
+	overlay_options_done(&root->opt);
+	free(root->lower);
+	free(root->opt_text);
+	free(root->upper);
+	free(root->work);
+	*root = (struct planned_root){ .fd = -EBADF, .parent_fd = -EBADF };
 }

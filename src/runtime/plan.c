@@ -2,12 +2,15 @@
 #include "runtime/plan.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "policy/policy.h"
+#include "sys/missing.h"
+#include "sys/mnt.h"
 
 /*
  * File systems that a container's init can make itself in its own namespaces (FS_USERNS_MOUNT). Everything else would
@@ -86,7 +89,7 @@ static int plan_one(const struct runtime *rt, struct plan *p, struct planned_mou
 
 static int plan_mounts(const struct runtime *rt, struct plan *p, const struct bind_context *ctx, struct err *e)
 {
-	p->mounts = calloc(p->spec->n_mounts + 1, sizeof *p->mounts);
+	p->mounts = calloc(p->spec->n_mounts + 1 /* notify */, sizeof *p->mounts);
 	if (!p->mounts)
 		return err_sys(e, ENOMEM, "mounts");
 	for (size_t i = 0; i < p->spec->n_mounts; i++) {
@@ -103,35 +106,65 @@ static int plan_mounts(const struct runtime *rt, struct plan *p, const struct bi
 	return 0;
 }
 
-int plan_make(const struct runtime *rt, const struct settings *st, const struct oci_spec *spec, const char *bundle,
-	      const char *id, char *const *joined_ids, struct plan *ret, struct err *e)
+/* systemd's readiness protocol: the directory with the socket that `start` will listen on (see notify.h). */
+static const struct oci_mount notify_mount = { .destination = "/run/notify", .source = "notify socket" };
+
+static int plan_notify(struct plan *p, const char *dir, struct err *e)
 {
-	struct plan p = { .spec = spec, .settings = st, .root = { .fd = -EBADF, .parent_fd = -EBADF } };
+	struct planned_mount *m = &p->mounts[p->n_mounts];
+	_cleanup_close_ int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, errno, "open %s", dir);
+	*m = (struct planned_mount){
+		.spec = &notify_mount,
+		.kind = MOUNT_STAGED,
+		.staged = STAGED_BIND,
+		.is_dir = true,
+		.plain = true,
+		.opt = { .set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC },
+		.name = "notify",
+		.fd = mnt_clone(fd, "", false, e),
+	};
+	p->n_mounts++;
+	return m->fd < 0 ? m->fd : 0;
+}
+
+int plan_make(const struct runtime *rt, const struct plan_args *a, struct plan *ret, struct err *e)
+{
+	struct plan p = {
+		.spec = a->spec,
+		.settings = a->settings,
+		.no_pivot = a->no_pivot,
+		.host_visible = a->spec->create_container.n > 0,
+		.dev_in_root = true,
+		.root = { .fd = -EBADF, .parent_fd = -EBADF },
+	};
 	const char *const protected_paths[] = { rt->root, rt->ids_path, "/etc/caisson", "/run/caisson",
-						st->file[0] == '/' ? st->file : "/etc/caisson" };
+						a->settings->file[0] == '/' ? a->settings->file : "/etc/caisson" };
 	struct bind_context ctx = {
-		.container_id = id,
-		.bundle = bundle,
+		.container_id = a->id,
+		.bundle = a->bundle,
 		.protected_paths = protected_paths,
 		.n_protected = ARRAY_SIZE(protected_paths),
-		.joined_ids = (const char *const *)joined_ids,
+		.joined_ids = (const char *const *)a->joined_ids,
 	};
 	int r;
 
-	while (joined_ids && joined_ids[ctx.n_joined])
+	while (a->joined_ids && a->joined_ids[ctx.n_joined])
 		ctx.n_joined++;
-	r = plan_root(rt, &p, bundle, e);
+	r = plan_root(rt, &p, a->bundle, e);
 	ctx.rootfs = p.rootfs;
 	if (r == 0)
 		r = plan_devices(&p, e);
 	if (r == 0)
 		r = plan_mounts(rt, &p, &ctx, e);
+	if (r == 0 && a->notify_dir)
+		r = plan_notify(&p, a->notify_dir, e);
 	if (r < 0) {
 		plan_done(&p);
 		return r;
 	}
-	p.host_visible = spec->create_container.n > 0;
-	p.dev_in_root = true;
 	for (size_t i = 0; i < p.n_mounts; i++)
 		if (is_dest(p.mounts[i].spec, "/dev"))
 			p.dev_in_root = false;
@@ -142,18 +175,15 @@ int plan_make(const struct runtime *rt, const struct settings *st, const struct 
 void plan_done(struct plan *p)
 {
 	for (size_t i = 0; i < p->n_mounts; i++) {
-		mount_options_done(&p->mounts[i].opt);
-		p->mounts[i].fd = fd_close(p->mounts[i].fd);
+		struct planned_mount *m = &p->mounts[i];
+
+		mount_options_done(&m->opt);
+		m->fd = fd_close(m->fd);
+		if (m->overlay)
+			planned_root_done(m->overlay);
+		free(m->overlay);
 	}
-	for (size_t i = 0; i < p->root.n_lower; i++)
-		(void)fd_close(p->root.lower[i].fd);
-	p->root.fd = fd_close(p->root.fd);
-	p->root.parent_fd = fd_close(p->root.parent_fd);
-	overlay_options_done(&p->root.opt);
-	free(p->root.lower);
-	free(p->root.opt_text);
-	free(p->root.upper);
-	free(p->root.work);
+	planned_root_done(&p->root);
 	free(p->mounts);
 	free(p->rootfs);
 	free(p->devices);

@@ -41,6 +41,14 @@ enum staged_kind {
 	STAGED_OVERLAY,
 };
 
+/* Whose ids a source has on disk, and so how its mount is mapped. */
+struct source_map {
+	enum bind_verdict verdict;
+	uint32_t owner_uid, owner_gid; /* BIND_SHARE: of the source */
+};
+
+struct planned_root;
+
 struct planned_mount {
 	const struct oci_mount *spec;
 	struct mount_options opt;
@@ -48,17 +56,21 @@ struct planned_mount {
 	enum staged_kind staged;
 	bool is_dir;
 	bool empty_shm; /* the source cannot be id-mapped but need not be: an empty tmpfs of ours takes its place */
+	bool plain;	/* belongs to the container's ids as it is: no mapping */
 	int fd;		/* STAGED: detached mount, owned until it is attached to the stage */
-	enum bind_verdict verdict;
-	uint32_t owner_uid, owner_gid; /* BIND_SHARE: of the source */
+	struct source_map map;
+	struct planned_root *overlay; /* STAGED_OVERLAY, owned */
 	char name[24]; /* on the stage */
 };
+
 
 struct overlay_layer {
 	int fd; /* detached clone of the layer's mount with the layer as its root */
 	bool data_only;
+	struct source_map map;
 };
 
+/* The root file system, or another overlay. */
 struct planned_root {
 	bool overlay;
 	int fd; /* not an overlay: detached clone of root.path */
@@ -66,6 +78,7 @@ struct planned_root {
 	size_t n_lower;
 	int parent_fd;	   /* overlay with upper: detached clone of the directory that holds upper and work */
 	char *upper, *work; /* names below it */
+	struct source_map parent_map;
 	struct overlay_options opt;
 	char *opt_text; /* what opt points into */
 	uint64_t dev;	/* of the overlay once made */
@@ -97,11 +110,18 @@ struct plan {
 
 /*
  * plan_make() - open and judge the root file system, every mount source and every device. Runs in the host's mount namespace as root.
- * @bundle: canonical path; relative root.path and bind sources are below it
- * @joined_ids: containers whose namespaces this one joins, NULL-terminated; NULL: none
+ * bundle: canonical path; relative root.path and bind sources are below it
+ * joined_ids: containers whose namespaces this one joins, NULL-terminated; NULL: none
  */
-int plan_make(const struct runtime *rt, const struct settings *st, const struct oci_spec *spec, const char *bundle,
-	      const char *id, char *const *joined_ids, struct plan *ret, struct err *e);
+struct plan_args {
+	const struct settings *settings;
+	const struct oci_spec *spec;
+	const char *bundle, *id;
+	char *const *joined_ids;
+	const char *notify_dir; /* directory for a notify socket to show at /run/notify, or NULL */
+	bool no_pivot;
+};
+int plan_make(const struct runtime *rt, const struct plan_args *a, struct plan *ret, struct err *e);
 void plan_done(struct plan *p);
 
 /* Parts, each in a file of its own. */
@@ -111,6 +131,9 @@ int plan_bind(const struct runtime *rt, struct plan *p, struct planned_mount *m,
 int plan_overlay_mount(const struct runtime *rt, struct plan *p, struct planned_mount *m,
 		       const struct bind_context *ctx, struct err *e);
 int plan_devices(struct plan *p, struct err *e);
+/* plan_overlay_upper() - open upper's parent directory and make our work directory in it. @base: for relative paths. */
+int plan_overlay_upper(struct planned_root *root, int base, struct err *e);
+void planned_root_done(struct planned_root *root);
 
 /* What staging needs to know of the container that was just cloned. */
 struct stage_context {
@@ -127,6 +150,17 @@ struct stage_context {
  * root of the namespace (unless plan->host_visible).
  */
 int stage_build(struct plan *p, const struct stage_context *c, struct err *e);
+
+/*
+ * stage_mapping() - the user namespace that maps a source. *@ret_owned: to be closed by the caller, or -EBADF when the
+ * result is the container's own. Return: fd or -errno.
+ */
+int stage_mapping(const struct plan *p, const struct source_map *map, const struct stage_context *c, int *ret_owned,
+		  struct err *e);
+
+/* overlay_make() - a detached overlay over the id-mapped layers. @attr: MOUNT_ATTR_*. Return: fd or -errno. */
+int overlay_make(const struct plan *p, const struct planned_root *root, const struct stage_context *c, unsigned attr,
+		 struct err *e);
 
 /* root_make() - the id-mapped root file system as a detached mount. Return: fd or -errno. */
 int root_make(struct plan *p, const struct stage_context *c, struct err *e);

@@ -144,20 +144,26 @@ static int overlay_by_paths(const struct planned_root *root, unsigned attr, uint
 	return mnt;
 }
 
-static int make_overlay(const struct planned_root *root, const struct stage_context *c, unsigned attr, struct err *e)
+static int map_layer(const struct plan *p, int mnt, const struct source_map *map, const struct stage_context *c,
+		     const char *what, struct err *e)
 {
-	int r, mnt;
+	_cleanup_close_ int owned = -EBADF;
+	int fd = stage_mapping(p, map, c, &owned, e);
 
-	for (size_t i = 0; i < root->n_lower; i++) {
-		r = mnt_idmap(root->lower[i].fd, c->userns_fd, false, root->opt.lower[i], e);
-		if (r < 0)
-			return r;
-	}
-	if (root->parent_fd >= 0) {
-		r = mnt_idmap(root->parent_fd, c->userns_fd, false, root->opt.upper, e);
-		if (r < 0)
-			return r;
-	}
+	return fd < 0 ? fd : mnt_idmap(mnt, fd, false, what, e);
+}
+
+int overlay_make(const struct plan *p, const struct planned_root *root, const struct stage_context *c, unsigned attr,
+		 struct err *e)
+{
+	int r = 0, mnt;
+
+	for (size_t i = 0; r == 0 && i < root->n_lower; i++)
+		r = map_layer(p, root->lower[i].fd, &root->lower[i].map, c, root->opt.lower[i], e);
+	if (r == 0 && root->parent_fd >= 0)
+		r = map_layer(p, root->parent_fd, &root->parent_map, c, root->opt.upper, e);
+	if (r < 0)
+		return r;
 	/* Overlay keeps its mounter's credentials and works on the layers with them. */
 	r = creds_become(c->base, overlay_caps, e);
 	if (r < 0)
@@ -185,7 +191,7 @@ int root_make(struct plan *p, const struct stage_context *c, struct err *e)
 			r = mnt_set_attr(root->fd, attr, 0, MS_PRIVATE, true, e);
 		return r < 0 ? r : TAKE_FD(root->fd);
 	}
-	mnt = make_overlay(root, c, attr, e);
+	mnt = overlay_make(p, root, c, attr, e);
 	if (mnt >= 0 && fstat(mnt, &st) == 0)
 		root->dev = st.st_dev;
 	return mnt < 0 ? err_ctx(e, mnt, "root file system %s", p->rootfs) : mnt;

@@ -208,26 +208,35 @@ static int own_mapping(const struct planned_mount *m, const struct stage_context
 	return userns_make(c->rt->proc_fd, text[0], text[1], e);
 }
 
-/* The user namespace that maps this mount. *RET_OWNED is closed by the caller, -EBADF when it is a shared one. */
-static int mapping_for(const struct plan *p, const struct planned_mount *m, const struct stage_context *c, int *ret_owned,
-		       struct err *e)
+int stage_mapping(const struct plan *p, const struct source_map *map, const struct stage_context *c, int *ret_owned,
+		  struct err *e)
 {
 	const struct oci_user *u = &p->spec->process.user;
 	char uid_map[512], gid_map[512];
-	int fd;
 
 	*ret_owned = -EBADF;
-	if (m->verdict == BIND_SHARE) {
-		(void)idtext_owner_map(c->base, u->uid, m->owner_uid, uid_map, sizeof uid_map);
-		(void)idtext_owner_map(c->base, u->gid, m->owner_gid, gid_map, sizeof gid_map);
-		fd = userns_make(c->rt->proc_fd, uid_map, gid_map, e);
-	} else if (m->spec->uid_mappings.n || m->spec->gid_mappings.n) {
-		fd = own_mapping(m, c, e);
-	} else {
+	if (map->verdict != BIND_SHARE)
 		return c->userns_fd;
-	}
-	*ret_owned = fd;
-	return fd;
+	(void)idtext_owner_map(c->base, u->uid, map->owner_uid, uid_map, sizeof uid_map);
+	(void)idtext_owner_map(c->base, u->gid, map->owner_gid, gid_map, sizeof gid_map);
+	*ret_owned = userns_make(c->rt->proc_fd, uid_map, gid_map, e);
+	return *ret_owned;
+}
+
+static int map_bind(const struct plan *p, struct planned_mount *m, const struct stage_context *c, bool recursive,
+		    struct err *e)
+{
+	bool own = m->spec->uid_mappings.n || m->spec->gid_mappings.n;
+	_cleanup_close_ int owned = -EBADF;
+	int fd;
+
+	if (m->plain)
+		return 0;
+	if (own)
+		fd = owned = own_mapping(m, c, e);
+	else
+		fd = stage_mapping(p, &m->map, c, &owned, e);
+	return fd < 0 ? fd : mnt_idmap(m->fd, fd, recursive, m->spec->source, e);
 }
 
 static int replace_shm(struct planned_mount *m, const struct stage_context *c, struct err *e)
@@ -254,13 +263,8 @@ static int replace_shm(struct planned_mount *m, const struct stage_context *c, s
 static int make_bind(const struct plan *p, struct planned_mount *m, const struct stage_context *c, struct err *e)
 {
 	bool recursive = m->opt.recursive || m->opt.idmap_recursive;
-	_cleanup_close_ int owned = -EBADF;
-	int r, fd;
+	int r = map_bind(p, m, c, recursive, e);
 
-	fd = mapping_for(p, m, c, &owned, e);
-	if (fd < 0)
-		return fd;
-	r = mnt_idmap(m->fd, fd, recursive, m->spec->source, e);
 	if (r == -EINVAL && m->empty_shm)
 		r = replace_shm(m, c, e);
 	if (r < 0)
@@ -285,8 +289,9 @@ static int make_staged(struct plan *p, struct planned_mount *m, const struct sta
 	case STAGED_DEV:
 		return make_dev(p, m, c, e);
 	case STAGED_BIND:
-	case STAGED_OVERLAY:
 		return make_bind(p, m, c, e);
+	case STAGED_OVERLAY:
+		return overlay_make(p, m->overlay, c, (unsigned)m->opt.set | MOUNT_ATTR_NODEV, e);
 	case STAGED_NONE:
 		break;
 	}
@@ -340,7 +345,7 @@ static int enter_stage(const struct plan *p, const struct stage_context *c, stru
 		return r;
 	if (fchdir(mnt) < 0)
 		return err_sys(e, errno, "enter the stage");
-	if (p->host_visible)
+	if (p->host_visible || p->no_pivot)
 		return 0;
 	/* Stacks the old root on top of the new one; detaching it leaves a namespace with nothing of the host in it. */
 	if (sys_pivot_root(".", ".") < 0)

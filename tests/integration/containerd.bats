@@ -146,7 +146,7 @@ tstatus() {
 }
 
 @test "containerd: a privileged task keeps to its user namespace" {
-	run -0 c run --rm --privileged --runc-binary "$ENGINE/runtime" "$REF" t8 sh -c 'cat /proc/self/uid_map; echo 1 >/proc/sys/vm/drop_caches || echo denied'
+	run -0 c run --rm --privileged --runc-binary "$ENGINE/runtime" "$REF" t8 sh -c 'cat /proc/self/uid_map; { echo 1 >/proc/sys/vm/drop_caches; } 2>/dev/null || echo denied'
 	assert_idmap "${lines[0]}"
 	assert_has "$output" denied
 }
@@ -180,11 +180,12 @@ tstatus() {
 }
 
 @test "containerd: a container in a network namespace of the host's works" {
-	ip netns add "ct-$RUN_TAG-cni"
-	run c run --rm --with-ns "network:/run/netns/ct-$RUN_TAG-cni" --runc-binary "$ENGINE/runtime" "$REF" t14 sh -c 'cat /proc/self/uid_map; readlink /proc/self/ns/net; ls -d /sys/class/net/lo'
+	local cni
+	cni=$(net_open cni)
+	run c run --rm --with-ns "network:$cni" --runc-binary "$ENGINE/runtime" "$REF" t14 sh -c 'cat /proc/self/uid_map; readlink /proc/self/ns/net; ls -d /sys/class/net/lo'
 	local inode
-	inode=$(stat -Lc %i "/run/netns/ct-$RUN_TAG-cni")
-	ip netns delete "ct-$RUN_TAG-cni"
+	inode=$(stat -Lc %i "$cni")
+	net_close "$cni"
 	crm t14
 	assert_eq "$status" 0 "$output"
 	assert_idmap "${lines[0]}"

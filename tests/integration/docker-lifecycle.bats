@@ -59,7 +59,7 @@ teardown() {
 @test "exec --privileged gets more, in its user namespace" {
 	dbg aa
 	run -0 d exec --privileged aa sh -c 'grep CapEff /proc/self/status; cat /proc/self/uid_map'
-	assert_match "${lines[0]}" '000001ff'
+	assert_match "${lines[0]}" '0000003fffffffff|000001ffffffffff'
 	assert_idmap "${lines[1]}"
 }
 

@@ -125,7 +125,7 @@ M1_TAIL="with the host (because they use the linux user-namespace for isolation)
 
 @test "E36 a container's network is not the engine's" {
 	run -0 drun -- readlink /proc/self/ns/net
-	[ "$output" != "net:[$(stat -Lc %i "/run/netns/$ENGINE_NET")]" ]
+	[ "$output" != "net:[$(stat -Lc %i "$ENGINE_NET")]" ]
 	run -0 d run --rm "$IMAGE" ls /sys/class/net
 	refute_has "$output" ctbr0
 	assert_has "$output" eth0

@@ -39,7 +39,6 @@ teardown_file() {
 	left=$(
 		findmnt -rn -o TARGET | grep -F "$CAISSON_TEST_RUN"
 		cgroup_dirs "ct-$RUN_TAG"
-		ip netns list | grep -F "ct-$RUN_TAG"
 	) || true
 	[ -z "$left" ] || fail "$left"
 }

@@ -38,6 +38,14 @@ rt() {
 	"$bin" "${global[@]}" "$@"
 }
 
+# capture COMMAND... - like bats' run, but by a file: a container that lives on would hold run's pipe open for ever
+capture() {
+	status=0
+	"$@" </dev/null >"$OCI/captured" 2>&1 3>&- || status=$?
+	output=$(cat "$OCI/captured")
+	mapfile -t lines <"$OCI/captured"
+}
+
 # bundle NAME [JQ-FILTER] - a fresh bundle; sets B (directory) and ID (container id)
 bundle() {
 	ID=$1-$BATS_TEST_NUMBER

@@ -100,6 +100,8 @@ pids_marked() {
 		p=$(awk '{print $4}' "/proc/$p/stat" 2>/dev/null)
 	done
 	for pid in $(grep -slF -- "$mark" /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 | sort -un); do
+		# The grep that has just ended carried the mark as well.
+		[ -e "/proc/$pid" ] || continue
 		case $keep in *" $pid "*) continue ;; esac
 		printf '%s\n' "$pid"
 	done
@@ -147,9 +149,6 @@ sweep() {
 	done
 	for d in $(cgroup_dirs "ct-$tag"); do
 		rmdir "$d" 2>/dev/null
-	done
-	ip netns list 2>/dev/null | awk '{print $1}' | grep -F "ct-$tag-" | while read -r m; do
-		ip netns delete "$m"
 	done
 	return 0
 }
@@ -252,7 +251,6 @@ host_snapshot() {
 		findmnt -rn -o TARGET,SOURCE,FSTYPE | sed 's/^/mount /'
 		find /sys/fs/cgroup -mindepth 2 -type d 2>/dev/null | grep -E '/(ct-|caisson|docker|libpod|machine|moby|sysbox)' | sed 's/^/cgroup /'
 		ip -o link show | awk -F': ' '{print "link " $2}'
-		ip netns list 2>/dev/null | sed 's/^/netns /'
 		find /run/caisson -mindepth 1 -type f 2>/dev/null | sed 's/^/state /'
 		iptables-save 2>/dev/null | grep -E '^(:|-A)' | sed 's/\[[0-9:]*\]//;s/^/rule /'
 	} | sort

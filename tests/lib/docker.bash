@@ -9,15 +9,22 @@ DOCKER=/usr/bin/docker
 [ -x "$DOCKER" ] || DOCKER=docker
 IMAGE=caisson-test/busybox
 
-# net_open NAME - a network namespace with loopback up; prints its name
+# net_open NAME - a network namespace with loopback up, held by a file of ours; prints the file
 net_open() {
-	ip netns add "$1" && ip -n "$1" link set lo up && printf '%s' "$1"
+	local file=$CAISSON_TEST_RUN/net/$1
+	mkdir -p "${file%/*}"
+	: >"$file"
+	unshare --net="$file" ip link set lo up && printf '%s' "$file"
+}
+
+net_close() {
+	[ ! -e "$1" ] || { umount "$1" 2>/dev/null; rm -f "$1"; }
 }
 
 in_net() {
-	local ns=$1
+	local file=$1
 	shift
-	nsenter --net="/run/netns/$ns" -- "$@"
+	nsenter --net="$file" -- "$@"
 }
 
 # spawn LOG COMMAND... - a daemon in a session of its own that holds none of our fds; prints its pid
@@ -49,7 +56,7 @@ containerd_open() {
 		  path = "$dir/cd/opt"
 	TOML
 	local -a cmd=(containerd --config "$dir/containerd.toml")
-	[ -z "$ns" ] || cmd=(nsenter --net="/run/netns/$ns" -- "${cmd[@]}")
+	[ -z "$ns" ] || cmd=(nsenter --net="$ns" -- "${cmd[@]}")
 	spawn "$dir/containerd.log" "${cmd[@]}" >"$dir/containerd.pid"
 	export CONTAINERD_SOCK
 	eventually 20 ctr --address "$CONTAINERD_SOCK" version || {
@@ -66,15 +73,14 @@ docker_open() {
 	name=${BATS_TEST_FILENAME##*/}
 	name=${name%.bats}
 	ENGINE=$(file_dir)
-	ENGINE_NET=ct-$RUN_TAG-${name:0:20}
 	ENGINE_CGROUP=ct-$RUN_TAG-${name:0:20}
 	mkdir -p "$ENGINE/etc"
-	net_open "$ENGINE_NET" >/dev/null || return 1
+	ENGINE_NET=$(net_open "$name") || return 1
 	third=$((RANDOM % 200 + 20))
 	ENGINE_SUBNET=10.213.$third
-	ip -n "$ENGINE_NET" link add ctbr0 type bridge
-	ip -n "$ENGINE_NET" addr add "$ENGINE_SUBNET.1/24" dev ctbr0
-	ip -n "$ENGINE_NET" link set ctbr0 up
+	in_net "$ENGINE_NET" ip link add ctbr0 type bridge
+	in_net "$ENGINE_NET" ip addr add "$ENGINE_SUBNET.1/24" dev ctbr0
+	in_net "$ENGINE_NET" ip link set ctbr0 up
 	if is_caisson; then
 		args=$(jq -nc --arg s "$SETTINGS" '["--settings", $s]')
 	fi
@@ -109,7 +115,7 @@ docker_daemon_start() {
 	local -a extra
 	eval "extra=($(cat "$ENGINE/flags"))"
 	rm -f "$ENGINE/dockerd.pid"
-	spawn "$ENGINE/dockerd.log" nsenter --net="/run/netns/$ENGINE_NET" -- dockerd \
+	spawn "$ENGINE/dockerd.log" nsenter --net="$ENGINE_NET" -- dockerd \
 		--config-file "$ENGINE/etc/daemon.json" --data-root "$ENGINE/data" --exec-root "$ENGINE/exec" \
 		--host "$DOCKER_HOST" --pidfile "$ENGINE/dockerd.pid" --containerd "$CONTAINERD_SOCK" \
 		--bridge ctbr0 --fixed-cidr "$ENGINE_SUBNET.0/24" --cgroup-parent "/$ENGINE_CGROUP" \
@@ -140,9 +146,7 @@ docker_close() {
 	cp "$ENGINE/dockerd.log" "$CAISSON_TEST_RUN/logs/${ENGINE##*/}-dockerd.log" 2>/dev/null
 	docker_daemon_stop || docker_daemon_stop KILL
 	containerd_close "$ENGINE"
-	if ip netns list | grep -qw "$ENGINE_NET"; then
-		ip netns delete "$ENGINE_NET"
-	fi
+	net_close "$ENGINE_NET"
 	engine_remove "$ENGINE" "$ENGINE_CGROUP"
 	run_close
 }

@@ -3,17 +3,26 @@
 #
 # Podman, rootful, with everything private: storage, run root, tmp dir, configuration, network namespace.
 
+# nproc_limit() - Podman asks for limits above the caller's, which needs CAP_SYS_RESOURCE: not every root has it
+nproc_limit() {
+	local n
+	n=$(ulimit -Hu)
+	[ "$n" != unlimited ] && printf '%s' "$n" || printf -- -1
+}
+
 # podman_open() - set up for this test file and import the image
 podman_open() {
 	run_open || return 1
 	ENGINE=$(file_dir)
-	ENGINE_NET=ct-$RUN_TAG-podman
+	ENGINE_NET=$(net_open podman) || return 1
 	export ENGINE ENGINE_NET
 	mkdir -p "$ENGINE/etc" "$ENGINE/net"
-	net_open "$ENGINE_NET" >/dev/null || return 1
+	# A run root elsewhere than in /run/containers/storage has to be made known.
+	jq --arg r "$ENGINE/run" '.caisson = {engineRoots: [$r]}' "$SETTINGS" >"$ENGINE/etc/admin-settings.json"
+	chmod 0644 "$ENGINE/etc/admin-settings.json"
 	# Podman hands runtimes no extra flags of their own, so the settings file comes in by a wrapper.
 	if is_caisson; then
-		printf '#!/bin/sh\nexec %q --settings %q "$@"\n' "$CAISSON_RUNTIME" "$SETTINGS" >"$ENGINE/runtime"
+		printf '#!/bin/sh\nexec %q --settings %q "$@"\n' "$CAISSON_RUNTIME" "$ENGINE/etc/admin-settings.json" >"$ENGINE/runtime"
 	else
 		printf '#!/bin/sh\nexec %q "$@"\n' "$CAISSON_RUNTIME" >"$ENGINE/runtime"
 	fi
@@ -22,6 +31,7 @@ podman_open() {
 		[containers]
 		cgroupns = "private"
 		log_driver = "k8s-file"
+		default_ulimits = ["nofile=$(ulimit -Hn):$(ulimit -Hn)", "nproc=$(nproc_limit):$(nproc_limit)"]
 		[engine]
 		cgroup_manager = "cgroupfs"
 		events_logger = "file"
@@ -30,7 +40,7 @@ podman_open() {
 		network_backend = "netavark"
 		network_config_dir = "$ENGINE/net"
 	CONF
-	printf '[storage]\ndriver = "overlay"\n' >"$ENGINE/etc/storage.conf"
+	printf '[storage]\ndriver = "overlay"\nrunroot = "%s"\ngraphroot = "%s"\n' "$ENGINE/run" "$ENGINE/root" >"$ENGINE/etc/storage.conf"
 	export CONTAINERS_CONF=$ENGINE/etc/containers.conf CONTAINERS_STORAGE_CONF=$ENGINE/etc/storage.conf
 	image_tar "$CAISSON_TEST_RUN/busybox.tar"
 	p import -c 'CMD=["/bin/sh"]' -c 'ENV=PATH=/bin:/usr/bin' "$CAISSON_TEST_RUN/busybox.tar" "$IMAGE" >/dev/null
@@ -52,9 +62,7 @@ podman_close() {
 	for pid in $(engine_pids "$ENGINE"); do
 		kill -KILL "$pid" 2>/dev/null
 	done
-	if ip netns list | grep -qw "$ENGINE_NET"; then
-		ip netns delete "$ENGINE_NET"
-	fi
+	net_close "$ENGINE_NET"
 	umount -l "$ENGINE/root/overlay" 2>/dev/null
 	engine_remove "$ENGINE" "ct-$RUN_TAG-podman"
 	run_close

@@ -49,7 +49,7 @@ teardown()
 }
 
 @test "a profile that is not loaded is refused, and no container is left" {
-	run -127 docker run --name c1 --network=none --security-opt apparmor=caisson-no-such "$IMAGE" true
+	run ! docker run --name c1 --network=none --security-opt apparmor=caisson-no-such "$IMAGE" true
 	assert_match "$output" 'caisson-no-such|apparmor profile'
 	assert_eq "$(docker inspect -f '{{.State.Running}}' c1)" false
 }

@@ -14,7 +14,7 @@ filter=${CAISSON_VM_FILTER:-}
 export CAISSON_VM=1 CAISSON_BUILD=$top/build PATH=/run/caisson-vm/bin:$PATH
 
 # Integration files that are run once more on an engine with the systemd cgroup driver.
-systemd_subset="cgroup cgroups lifecycle resources engine docker"
+systemd_subset="docker-lifecycle"
 
 note()
 {
@@ -114,18 +114,19 @@ vm_suite()
 	systemctl -q stop docker.service docker.socket containerd.service
 }
 
-integration_suite()
+# bats_dir SUITE: the files of tests/SUITE; what looks for leftovers comes last.
+bats_dir()
 {
 	local f last=
 
-	for f in "$top"/tests/integration/*.bats; do
+	for f in "$top/tests/$1"/*.bats; do
 		case $f in
 		*/leftovers.bats) last=$f ;;
 		*'*'*) ;;
-		*) bats_file integration "$f" ;;
+		*) bats_file "$1" "$f" ;;
 		esac
 	done
-	[ -z "$last" ] || bats_file integration "$last"
+	[ -z "$last" ] || bats_file "$1" "$last"
 }
 
 systemd_suite()
@@ -141,12 +142,16 @@ systemd_suite()
 
 note "kernel $(uname -r), $(. /etc/os-release && echo "$PRETTY_NAME"), $(/usr/sbin/dockerd --version), $(nproc) cpus," \
 	"up $(cut -d' ' -f1 /proc/uptime) s"
+if [ "$CAISSON_HOST_TOP" != "$top" ]; then
+	mkdir -p "$(dirname "$CAISSON_HOST_TOP")"
+	ln -s "$top" "$CAISSON_HOST_TOP"
+fi
 tar -C "$top/install" -c . | tar -C / -x --no-overwrite-dir --keep-directory-symlink
 install_dockerd_front
 opened=
 for suite in $suites; do
 	case $suite in
-	vm | integration | systemd)
+	vm | integration | attacks | systemd)
 		if [ -z "$opened" ] && ! open_run; then
 			printf 'VM-SUITE %s\n1..1\nnot ok 1 the run cannot be set up\n' "$suite"
 			continue
@@ -158,7 +163,7 @@ for suite in $suites; do
 	unit) unit_suite ;;
 	control) bats_file control "$top/tests/vm/control.bats" ;;
 	vm) vm_suite ;;
-	integration) integration_suite ;;
+	integration | attacks) bats_dir "$suite" ;;
 	systemd) systemd_suite ;;
 	*) printf 'VM-SUITE %s\n1..1\nnot ok 1 no such suite\n' "$suite" ;;
 	esac

@@ -40,14 +40,14 @@ fi
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/caisson-vm.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# The guest sees the part of the checkout that tests need, under /caisson, with the same layout as here.
+# The guest sees the checkout with its programs under /caisson, in the same layout as here. Unit tests have paths of
+# the host compiled in: guest.sh makes the path of the host's checkout lead there as well.
 make_payload()
 {
 	local tree=$work/payload exe name file kib
 
 	mkdir -p "$tree/build/src"
-	cp -a "$top/tests" "$tree/tests"
-	[ ! -d "$top/corpus" ] || cp -a "$top/corpus" "$tree/corpus"
+	tar -C "$top" --exclude=./.git --exclude='./build*' -c . | tar -C "$tree" -x
 	copy_programs "$builddir/src/bin" "$tree/build/src/bin"
 	# What programs look for at fixed places is installed there.
 	meson install -C "$builddir" --no-rebuild --destdir "$tree/install" >"$work/install.log" 2>&1 ||
@@ -63,7 +63,7 @@ make_payload()
 	done <"$work/tests.tsv"
 	sed -e "s|$builddir/|/caisson/build/|g" -e "s|$top/|/caisson/|g" "$work/tests.tsv" >"$tree/units.tsv"
 	printf '%s=%q\n' CAISSON_VM_SUITES "${CAISSON_VM_SUITES:-}" CAISSON_VM_FILTER "${CAISSON_VM_FILTER:-}" \
-		CAISSON_RUNTIME "${CAISSON_VM_RUNTIME:-}" >"$tree/vm.env"
+		CAISSON_RUNTIME "${CAISSON_VM_RUNTIME:-}" CAISSON_HOST_TOP "$top" >"$tree/vm.env"
 
 	kib=$(du -sk "$tree" | cut -f1)
 	mke2fs -q -t ext4 -m 0 -d "$tree" "$work/payload.img" $((kib * 5 / 4 + 65536))k >"$work/mke2fs.log" 2>&1 ||
