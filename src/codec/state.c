@@ -49,8 +49,9 @@ static int take_members(const char *file, const json_t *o, struct state *s, stru
 	    !take_number(o, "base", UINT32_MAX, true, &base))
 		return damaged(file, "bundle, created, pid and base are needed", e);
 	if (!take_number(o, "startTime", INT64_MAX, false, &s->start_time) ||
-	    !take_number(o, "rootfsDev", INT64_MAX, false, &s->rootfs_dev))
-		return damaged(file, "startTime and rootfsDev must be numbers", e);
+	    !take_number(o, "rootfsDev", INT64_MAX, false, &s->rootfs_dev) ||
+	    !take_number(o, "engineDev", INT64_MAX, false, &s->engine_dev))
+		return damaged(file, "startTime, rootfsDev and engineDev must be numbers", e);
 	/* Without it, whoever has the pid by now would be taken for init, and be killed. */
 	if (pid > 0 && s->start_time == 0)
 		return damaged(file, "startTime is needed with a pid", e);
@@ -94,13 +95,13 @@ static json_t *string_or_null(const char *s)
 
 char *state_format(const struct state *s)
 {
-	json_t *o = json_pack("{s:s, s:s, s:i, s:I, s:I, s:s, s:o, s:s, s:o, s:b, s:b, s:b, s:b, s:I}", "ociVersion",
+	json_t *o = json_pack("{s:s, s:s, s:i, s:I, s:I, s:s, s:o, s:s, s:o, s:b, s:b, s:b, s:b, s:I, s:I}", "ociVersion",
 			      "1.2.0", "id", s->id, "pid", (int)s->pid, "startTime", (json_int_t)s->start_time, "base",
 			      (json_int_t)s->base, "bundle", s->bundle, "rootfs", string_or_null(s->rootfs), "created",
 			      s->created, "cgroupsPath", string_or_null(s->cgroups_path), "systemdCgroup",
 			      (int)s->systemd_cgroup, "delegated", (int)s->delegated, "hasPoststart",
 			      (int)s->has_poststart, "hasPoststop", (int)s->has_poststop, "rootfsDev",
-			      (json_int_t)s->rootfs_dev);
+			      (json_int_t)s->rootfs_dev, "engineDev", (json_int_t)s->engine_dev);
 	char *text;
 
 	if (o && s->annotations)

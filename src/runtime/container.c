@@ -70,6 +70,7 @@ int container_save(const struct container *c, struct err *e)
 		.start_time = c->init_start,
 		.base = c->base,
 		.rootfs_dev = c->rootfs_dev,
+		.engine_dev = c->engine_dev,
 		.systemd_cgroup = c->systemd_cgroup,
 		.delegated = c->delegated,
 		.has_poststart = c->has_poststart,
@@ -99,6 +100,7 @@ static void take_state(struct container *c, struct state *s)
 	c->init_start = s->start_time;
 	c->base = s->base;
 	c->rootfs_dev = s->rootfs_dev;
+	c->engine_dev = s->engine_dev;
 	c->systemd_cgroup = s->systemd_cgroup;
 	c->delegated = s->delegated;
 	c->has_poststart = s->has_poststart;
@@ -450,23 +452,32 @@ json_t *container_state_json(const struct container *c, enum container_status st
 	return o;
 }
 
+/* Drop what the overlay with device number DEV that FD lies on remembers of names; nothing for any other file system. */
+static void drop_names(int fd, uint64_t dev)
+{
+	struct statx stx;
+
+	/*
+	 * The container may have moved its root to a file system of its own, one that never answers included: touch
+	 * nothing but the superblocks that we know, and look without asking the file system.
+	 */
+	if (fd >= 0 && statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) == 0 &&
+	    makedev(stx.stx_dev_major, stx.stx_dev_minor) == dev)
+		(void)mnt_reconfigure(fd, NULL);
+}
+
 void container_refresh_root(const struct runtime *rt, const struct container *c)
 {
-	_cleanup_close_ int fd = -EBADF;
-	struct statx stx;
+	_cleanup_close_ int ours = -EBADF, engines = -EBADF;
 	char path[32];
 
 	if (c->rootfs_dev == 0 || c->init.fd < 0)
 		return;
 	(void)snprintf(path, sizeof path, "%d/root", (int)c->init.pid);
-	fd = openat(rt->proc_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	/*
-	 * The container may have moved its root to a file system of its own, one that never answers included: touch
-	 * nothing but the superblock that we made, and look without asking the file system.
-	 */
-	if (fd >= 0 && statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) == 0 &&
-	    makedev(stx.stx_dev_major, stx.stx_dev_minor) == c->rootfs_dev)
-		(void)mnt_reconfigure(fd, NULL);
+	ours = openat(rt->proc_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	drop_names(ours, c->rootfs_dev);
+	engines = open(c->rootfs, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	drop_names(engines, c->engine_dev);
 }
 
 void container_done(struct container *c)

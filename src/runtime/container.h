@@ -49,6 +49,7 @@ struct container {
 	json_t *cgroup_saved; /* owned, may be NULL */
 	char *cgroups_path; /* as asked for; what recovery of a half-made container goes by */
 	uint64_t rootfs_dev; /* of the overlay that we mounted, 0: the root is not one */
+	uint64_t engine_dev; /* of the engine's overlay over the same layers */
 	bool systemd_cgroup, creating, delegated, has_poststart, has_poststop;
 };
 

@@ -159,6 +159,23 @@ static int check_process(const struct create *c, struct err *e)
 	return 0;
 }
 
+/* The runtime-spec lets runtimes leave out capabilities that they do not know, if they say so. */
+static void warn_unknown_caps(const struct create *c)
+{
+	const json_t *caps = json_object_get(json_object_get(c->spec.json, "process"), "capabilities");
+	const json_t *bounding = json_object_get(caps, "bounding"), *name;
+	size_t i;
+
+	json_array_foreach(bounding, i, name) {
+		char text[128];
+
+		if (!json_is_string(name) || oci_cap_from_name(json_string_value(name)) >= 0)
+			continue;
+		(void)snprintf(text, sizeof text, "ignoring unknown capability %.64s", json_string_value(name));
+		c->rt->warn(text);
+	}
+}
+
 static int judge(struct create *c, struct err *e)
 {
 	bool hooks = c->spec.prestart.n || c->spec.create_runtime.n || c->spec.create_container.n ||
@@ -169,6 +186,8 @@ static int judge(struct create *c, struct err *e)
 		r = policy_namespaces(&c->spec, e);
 	if (r == 0)
 		r = check_process(c, e);
+	if (r == 0)
+		warn_unknown_caps(c);
 	if (r == 0)
 		r = policy_sysctl(&c->spec, e);
 	if (r == 0)
@@ -355,6 +374,15 @@ static uint64_t new_namespaces(const struct create *c)
 	return out;
 }
 
+static const char *state_text(const struct container *c, enum container_status status)
+{
+	json_t *o = container_state_json(c, status);
+	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+	json_decref(o);
+	return text ? text : "{}"; /* lives as long as init */
+}
+
 static void __attribute__((noreturn)) init_main(struct create *c)
 {
 	struct init_args a = {
@@ -372,15 +400,14 @@ static void __attribute__((noreturn)) init_main(struct create *c)
 		.entry = c->has_entry ? &c->entry : NULL,
 		.notify = c->notify_dir != NULL,
 	};
-	_cleanup_free_ char *state = NULL;
-	json_t *o;
 
 	(void)fd_close(c->sync);
 	for (int i = 0; i < OCI_NS_COUNT; i++)
 		a.new_ns[i] = c->joined.ns_fd[i] < 0;
-	o = container_state_json(&c->c, CONTAINER_CREATING);
-	state = o ? json_dumps(o, JSON_COMPACT) : NULL;
-	a.state = state ? state : "{}";
+	/* Hooks inside see the pid that init has inside, as with runc. */
+	c->c.init_pid = getpid();
+	a.state = state_text(&c->c, CONTAINER_CREATING);
+	a.created_state = state_text(&c->c, CONTAINER_CREATED);
 	container_init(&a);
 }
 
@@ -508,6 +535,7 @@ static int stage_mounts(struct create *c, struct err *e)
 	int r = stage_build(&c->plan, &ctx, e);
 
 	c->c.rootfs_dev = c->plan.root.dev;
+	c->c.engine_dev = c->plan.root.engine_dev;
 	return r;
 }
 
@@ -680,6 +708,9 @@ int start_container(const struct runtime *rt, const char *id, struct err *e)
 		r = err_set(e, EINVAL, "cannot start a container that has stopped");
 	else if (status != CONTAINER_CREATED)
 		r = err_set(e, EINVAL, "cannot start an already running container");
+	/* The engine looked at the root file system while it prepared the container (users, mount points). */
+	if (r == 0)
+		container_refresh_root(rt, &c);
 	if (r == 0)
 		r = notify_listen(&c, &notify, e);
 	if (r == 0)

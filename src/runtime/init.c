@@ -154,7 +154,10 @@ static int write_sysctls(const struct init_args *a, int proc_fd, struct err *e)
 
 		if (r == 0 && strcmp(path, "sys/net/ipv4/ping_group_range") == 0)
 			value = clamp_groups(value, range, sizeof range);
-		if (r == 0)
+		/* The file belongs to the host's root; the call is judged in the uts namespace. */
+		if (r == 0 && strcmp(path, "sys/kernel/domainname") == 0)
+			r = setdomainname(value, strlen(value)) < 0 ? -errno : 0;
+		else if (r == 0)
 			r = io_put_at(proc_fd, path, value);
 		if (r < 0)
 			return err_sys(e, -r, "linux.sysctl: write \"%s\" to %s", l->sysctl[i].value, l->sysctl[i].key);
@@ -288,7 +291,7 @@ void container_init(const struct init_args *a)
 	}
 	if (a->notify)
 		run.extra_env[n_env++] = "NOTIFY_SOCKET=/run/notify/notify.sock";
-	if (hooks_run(&a->spec->start_container, "startContainer", a->state, &e) == 0)
+	if (hooks_run(&a->spec->start_container, "startContainer", a->created_state, &e) == 0)
 		(void)run_exec(&run, path, &e);
 	(void)send(conn, &e, sizeof e, MSG_NOSIGNAL);
 	_exit(e.code == ENOENT ? 127 : 126);

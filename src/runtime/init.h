@@ -18,7 +18,8 @@ struct init_args {
 	const struct oci_spec *spec;
 	struct plan *plan;
 	const struct seccomp_program *seccomp;
-	const char *id, *state; /* OCI state text for hooks, with pid 1's host pid filled in by the runtime */
+	const char *id;
+	const char *state, *created_state; /* OCI state texts for hooks that run inside */
 	const char *stage_at;
 	int sync;	  /* socket to the runtime (SOCK_SEQPACKET) */
 	int start_fd;	  /* listening start socket */
@@ -27,9 +28,7 @@ struct init_args {
 	bool new_ns[OCI_NS_COUNT];
 	const struct cgroup_entry *entry; /* groups to move into first; NULL: the runtime moves us */
 	bool new_keyring, notify;
-	bool join_init; /* a joined pid namespace: we are not pid 1 */
 	unsigned preserve_fds;
-	int64_t boottime_nanosecs_total; /* see timens */
 };
 
 /* What goes over the sync socket; both sides use these names. */

@@ -13,21 +13,18 @@
 #include "base/cleanup.h"
 #include "runtime/hooks.h"
 
-static void run_poststop(const struct runtime *rt, const struct container *c)
+static void run_poststop(const struct runtime *rt, const struct container *c, const struct oci_spec *spec)
 {
-	_cleanup_(oci_spec_done) struct oci_spec spec = { 0 };
 	_cleanup_free_ char *state = NULL;
 	struct err e = { 0 };
 	json_t *o;
 
-	if (!c->has_poststop || container_spec(c, &spec, NULL) < 0)
-		return;
 	o = container_state_json(c, CONTAINER_STOPPED);
 	state = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	json_decref(o);
 	/* A failure is logged and deleting goes on, as the runtime-spec demands; later hooks still run. */
-	for (size_t i = 0; i < spec.poststop.n; i++) {
-		const struct oci_hooks one = { &spec.poststop.v[i], 1 };
+	for (size_t i = 0; i < spec->poststop.n; i++) {
+		const struct oci_hooks one = { &spec->poststop.v[i], 1 };
 
 		if (hooks_run(&one, "poststop", state ? state : "{}", &e) < 0)
 			rt->warn(e.msg);
@@ -36,7 +33,9 @@ static void run_poststop(const struct runtime *rt, const struct container *c)
 
 int delete_container(const struct runtime *rt, const char *id, bool force, struct err *e)
 {
+	_cleanup_(oci_spec_done) struct oci_spec spec = { 0 };
 	struct container c = CONTAINER_EMPTY;
+	struct err unread = { 0 };
 	enum container_status status;
 	int r;
 
@@ -52,10 +51,13 @@ int delete_container(const struct runtime *rt, const char *id, bool force, struc
 	if (!force && (status == CONTAINER_RUNNING || status == CONTAINER_PAUSED))
 		r = err_set(e, EBUSY, "cannot delete container %s that is not stopped: %s", id,
 			    container_status_name(status));
+	/* The hooks run when nothing of the container is left, its copy of the spec included. */
+	if (r == 0 && c.has_poststop && container_spec(&c, &spec, &unread) < 0)
+		rt->warn(unread.msg);
 	if (r == 0)
 		r = container_destroy(rt, &c, e);
-	if (r == 0)
-		run_poststop(rt, &c);
+	if (r == 0 && spec.poststop.n)
+		run_poststop(rt, &c, &spec);
 	container_done(&c);
 	return r;
 }

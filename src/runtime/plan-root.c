@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 #include "base/cleanup.h"
@@ -161,6 +162,7 @@ static int plan_overlay(const struct runtime *rt, struct plan *p, int fd, struct
 	if (base >= 0)
 		base_owned = base;
 	root->overlay = true;
+	root->engine_dev = makedev(m.major, m.minor);
 	root->parent_map.verdict = BIND_ENGINE;
 	r = clone_layers(root, base, e);
 	if (r == 0 && root->opt.upper)

@@ -81,6 +81,7 @@ struct planned_root {
 	struct source_map parent_map;
 	struct overlay_options opt;
 	char *opt_text; /* what opt points into */
+	uint64_t engine_dev; /* of the engine's overlay */
 	uint64_t dev;	/* of the overlay once made */
 };
 

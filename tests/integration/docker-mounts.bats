@@ -259,13 +259,23 @@ refused() {
 	assert_eq "$output" free
 }
 
-@test "E88 the root, /proc and what lies over /proc can not be unmounted" {
-	run -0 drun --privileged -- sh -c '
-		umount / && echo BAD/; umount /proc && echo BAD/proc; umount -l /proc && echo BAD-lazy
-		for m in $(awk "\$2 ~ /^\/proc\// {print \$2}" /proc/mounts); do umount -l $m && echo BAD$m; done 2>/dev/null
+@test "E88 the root and what lies over /proc can not be unmounted" {
+	run -0 drun --cap-add SYS_ADMIN --security-opt apparmor=unconfined -- sh -c '
+		umount / && echo BAD/; umount -l / && echo BAD-lazy/; umount /proc && echo BAD/proc
+		set -- $(awk "\$2 ~ /^\/proc\// {print \$2}" /proc/mounts)
+		[ $# -ge 5 ] || echo BAD: nothing lies over /proc
+		for m; do umount -l $m 2>/dev/null && echo BAD$m; done
 		head -c1 /proc/self/status >/dev/null && echo alive'
 	assert_has "$output" alive
 	refute_has "$output" BAD
+}
+
+@test "E88 a container that throws its /proc away gets no other one, and uncovers nothing" {
+	run -0 drun --privileged -- sh -c '
+		umount -l /proc || exit 3
+		ls -A /proc; mount -t proc proc /proc 2>/dev/null && echo BAD; mkdir /p; mount -t proc proc /p 2>/dev/null && echo BAD
+		echo end'
+	assert_eq "$output" end
 }
 
 @test "E88 masked files stay masked after every attempt to uncover them" {

@@ -14,7 +14,7 @@ teardown_file() {
 }
 
 teardown() {
-	p rm -f -t 0 aa bb >/dev/null 2>&1 || true
+	p rm -f -i -t 0 aa bb >/dev/null 2>&1 || true
 }
 
 pbg() {

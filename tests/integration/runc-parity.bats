@@ -331,6 +331,9 @@ same_json() {
 			.hooks = {prestart: h("prestart"), createRuntime: h("createRuntime"), createContainer: h("createContainer"), poststart: h("poststart"), poststop: h("poststop")}' \
 			--arg b "$B" --arg l "$B/log-${RT##*/}"
 		script_is 'sleep 0.3'
+		# createContainer hooks of an isolated container run with the container's ids
+		: >"$B/log-${RT##*/}"
+		chmod 0666 "$B/log-${RT##*/}"
 		rt run --bundle "$B" "$ID" </dev/null
 	done
 	assert_eq "$(cat "$B/log-${CAISSON_RUNTIME##*/}")" "$(cat "$B/log-${CAISSON_PEER##*/}")"
