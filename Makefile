@@ -65,7 +65,7 @@ install: build
 format-check:
 	tools/install-deps.sh lint
 	git ls-files '*.c' '*.h' | xargs -r clang-format --dry-run --Werror
-	git ls-files '*.sh' '*.bash' .ci/run | xargs -r shellcheck -x
+	git ls-files '*.sh' '*.bash' .ci/run | xargs -r shellcheck -S warning -e SC2034
 
 clean:
 	rm -rf $(BUILD) build-asan build-fuzz

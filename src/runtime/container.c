@@ -452,6 +452,23 @@ json_t *container_state_json(const struct container *c, enum container_status st
 	return o;
 }
 
+char *container_hook_state(const struct container *c, enum container_status status)
+{
+	json_t *o = json_pack("{s:s, s:s, s:s}", "ociVersion", "1.2.0", "id", c->id, "status",
+			      container_status_name(status));
+	char *text;
+
+	if (o && status != CONTAINER_STOPPED)
+		(void)json_object_set_new(o, "pid", json_integer(c->init_pid));
+	if (o)
+		(void)json_object_set_new(o, "bundle", json_string(c->bundle));
+	if (o && c->annotations && json_object_size(c->annotations) > 0)
+		(void)json_object_set(o, "annotations", c->annotations);
+	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	return text;
+}
+
 /* Drop what the overlay with device number DEV that FD lies on remembers of names; nothing for any other file system. */
 static void drop_names(int fd, uint64_t dev)
 {

@@ -81,6 +81,9 @@ const char *container_status_name(enum container_status s);
 /* container_state_json() - the OCI state object, plus runc's rootfs, created, owner. New reference. */
 json_t *container_state_json(const struct container *c, enum container_status status);
 
+/* container_hook_state() - the OCI state object alone, as text for hooks and seccomp agents; malloc'd, NULL without memory. */
+char *container_hook_state(const struct container *c, enum container_status status);
+
 /* container_cgroup() - open its groups. Caller frees. */
 int container_cgroup(const struct container *c, struct cgroup **ret, struct err *e);
 

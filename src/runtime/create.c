@@ -376,10 +376,8 @@ static uint64_t new_namespaces(const struct create *c)
 
 static const char *state_text(const struct container *c, enum container_status status)
 {
-	json_t *o = container_state_json(c, status);
-	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	char *text = container_hook_state(c, status);
 
-	json_decref(o);
 	return text ? text : "{}"; /* lives as long as init */
 }
 
@@ -506,10 +504,8 @@ static int begin_hooks(struct create *c, struct err *e)
 {
 	const struct oci_hooks *const lists[] = { &c->spec.prestart, &c->spec.create_runtime };
 	static const char *const names[] = { "prestart", "createRuntime" };
-	json_t *o = container_state_json(&c->c, CONTAINER_CREATING);
 
-	c->state = o ? json_dumps(o, JSON_COMPACT) : NULL;
-	json_decref(o);
+	c->state = container_hook_state(&c->c, CONTAINER_CREATING);
 	if (!c->state)
 		return err_sys(e, ENOMEM, "state for hooks");
 	return hooks_start(lists, names, ARRAY_SIZE(lists), c->state, c->host_mntns, c->bundle, &c->hooks, e);

@@ -17,11 +17,8 @@ static void run_poststop(const struct runtime *rt, const struct container *c, co
 {
 	_cleanup_free_ char *state = NULL;
 	struct err e = { 0 };
-	json_t *o;
 
-	o = container_state_json(c, CONTAINER_STOPPED);
-	state = o ? json_dumps(o, JSON_COMPACT) : NULL;
-	json_decref(o);
+	state = container_hook_state(c, CONTAINER_STOPPED);
 	/* A failure is logged and deleting goes on, as the runtime-spec demands; later hooks still run. */
 	for (size_t i = 0; i < spec->poststop.n; i++) {
 		const struct oci_hooks one = { &spec->poststop.v[i], 1 };

@@ -96,7 +96,6 @@ static int give_listener(const struct container *c, int number, struct err *e)
 	_cleanup_close_ int fd = take_listener(&c->init, number);
 	_cleanup_(oci_spec_done) struct oci_spec spec = { 0 };
 	_cleanup_free_ char *state = NULL;
-	json_t *o;
 	int r;
 
 	if (fd < 0)
@@ -104,9 +103,7 @@ static int give_listener(const struct container *c, int number, struct err *e)
 	r = container_spec(c, &spec, e);
 	if (r < 0)
 		return r;
-	o = container_state_json(c, CONTAINER_CREATED);
-	state = o ? json_dumps(o, JSON_COMPACT) : NULL;
-	json_decref(o);
+	state = container_hook_state(c, CONTAINER_CREATED);
 	return seccomp_notify_send(spec.linux_.seccomp.listener_path, fd, c->init.pid,
 				   spec.linux_.seccomp.listener_metadata, state ? state : "{}", e);
 }
@@ -139,7 +136,6 @@ static int run_poststart(const struct container *c, struct err *e)
 {
 	_cleanup_(oci_spec_done) struct oci_spec spec = { 0 };
 	_cleanup_free_ char *state = NULL;
-	json_t *o;
 	int r;
 
 	if (!c->has_poststart)
@@ -147,9 +143,7 @@ static int run_poststart(const struct container *c, struct err *e)
 	r = container_spec(c, &spec, e);
 	if (r < 0)
 		return r;
-	o = container_state_json(c, CONTAINER_RUNNING);
-	state = o ? json_dumps(o, JSON_COMPACT) : NULL;
-	json_decref(o);
+	state = container_hook_state(c, CONTAINER_RUNNING);
 	r = hooks_run(&spec.poststart, "poststart", state ? state : "{}", e);
 	if (r < 0)
 		(void)pidref_signal(&c->init, SIGKILL);

@@ -257,7 +257,7 @@ static void a_read_only_root_is_written_through_its_writable_view(void **state)
 	assert_true(ro >= 0);
 
 	assert_int_equal(path_make_in(ro, -EBADF, "/ro-new/x", true, &e), -EROFS);
-	assert_non_null(strstr(e.msg, "make mount point /ro-new/x in the container: Read-only file system"));
+	assert_non_null(strcasestr(e.msg, "make mount point /ro-new/x in the container: read-only file system"));
 	assert_int_equal(faccessat(root_fd, "ro-new", F_OK, 0), -1);
 
 	/* What comes back lies on the read-only mount: that is where the container will look. */

@@ -359,12 +359,12 @@ teardown() {
 
 @test "thirty short containers at the same time leave nothing" {
 	local before
-	before=$(host_snapshot)
+	before=$(engine_snapshot)
 	for i in $(seq 30); do
 		bg_run drun -- true
 	done
 	bg_wait
-	same() { diff <(printf '%s\n' "$before") <(host_snapshot); }
+	same() { diff <(printf '%s\n' "$before") <(engine_snapshot); }
 	eventually 10 same || same
 }
 

@@ -7,6 +7,7 @@ load ../lib/bundle.bash
 
 setup_file() {
 	run_open
+	[ -e "$CAISSON_TEST_RUN/before" ] || host_snapshot >"$CAISSON_TEST_RUN/before"
 }
 
 teardown_file() {
@@ -24,7 +25,7 @@ teardown_file() {
 }
 
 @test "nothing that a test file started was left for the harness to remove" {
-	[ ! -s "$CAISSON_TEST_RUN/leftovers" ] || fail "$(cat "$CAISSON_TEST_RUN/leftovers")"
+	[ ! -s "$CAISSON_TEST_RUN/leftovers.log" ] || fail "$(cat "$CAISSON_TEST_RUN/leftovers.log")"
 }
 
 @test "no process of any engine of this run is alive" {
@@ -43,14 +44,24 @@ teardown_file() {
 	[ -z "$left" ] || fail "$left"
 }
 
-@test "no container and no id range is registered any more" {
+@test "no container and no id range is registered that was not before" {
 	local left
-	left=$(find /run/caisson -mindepth 1 \( -type f -o -type l -o -type s \) -size +0 2>/dev/null) || true
+	left=$(comm -13 "$CAISSON_TEST_RUN/before" <(host_snapshot) | grep -E '^state .*/(containers/|ids/[0-9]+$)' || true)
 	[ -z "$left" ] || fail "$left"
 }
 
+@test "E3 a range is used again after its container is gone" {
+	local first second
+	oci_open
+	bundle again
+	first=$(sh_run 'cat /proc/self/uid_map')
+	second=$(sh_run 'cat /proc/self/uid_map')
+	CAISSON_TEST_OWNER='' oci_close
+	assert_idmap "$first"
+	assert_eq "$second" "$first"
+}
+
 @test "the host is as it was before the tests" {
-	[ -e "$CAISSON_TEST_RUN/before" ] || host_snapshot >"$CAISSON_TEST_RUN/before"
 	run diff "$CAISSON_TEST_RUN/before" <(host_snapshot)
 	# Other programs of the machine may come and go meanwhile: only what is ours counts.
 	local added

@@ -321,9 +321,9 @@ same_json() {
 	done
 }
 
-@test "parity: hooks run in the same order with the same keys of state" {
+@test "parity: hooks run in the same order with at least the same keys of state" {
 	bundle hooks
-	printf '#!/bin/sh\njq -c "[\\"$1\\", .status, (keys - [\\"annotations\\"])]" >>"$2"\n' >"$B/hook"
+	printf '#!/bin/sh\njq -c "[\\"$1\\", .status, keys]" >>"$2"\n' >"$B/hook"
 	chmod 0755 "$B/hook"
 	local RT
 	for RT in "$CAISSON_PEER" "$CAISSON_RUNTIME"; do
@@ -336,5 +336,9 @@ same_json() {
 		chmod 0666 "$B/log-${RT##*/}"
 		rt run --bundle "$B" "$ID" </dev/null
 	done
-	assert_eq "$(cat "$B/log-${CAISSON_RUNTIME##*/}")" "$(cat "$B/log-${CAISSON_PEER##*/}")"
+	# poststart: runc 1.1 still says created when the program runs already; the specification's running is fine.
+	run -0 jq -n --slurpfile a "$B/log-${CAISSON_PEER##*/}" --slurpfile b "$B/log-${CAISSON_RUNTIME##*/}" '
+		($a | length) == ($b | length) and ([$a, $b] | transpose | all(
+			.[0][0] == .[1][0] and (.[0][1] == .[1][1] or .[0][0] == "poststart") and (.[0][2] - .[1][2] == [])))'
+	assert_eq "$output" true "$(cat "$B"/log-*)"
 }

@@ -166,13 +166,27 @@ containerd_close() {
 engine_remove() {
 	local m d
 	findmnt -rn -o TARGET | grep -F -- "$1/" | sort -r | while read -r m; do
-		printf 'left mounted by the engine: %s\n' "$m" >>"$CAISSON_TEST_RUN/leftovers"
+		# These two are the engine's own when it did not end by itself.
+		case $m in
+		*/exec/netns/default | */data) ;;
+		*) printf 'left mounted: %s\n' "$m" >>"$CAISSON_TEST_RUN/leftovers.log" ;;
+		esac
 		umount -l -- "$m"
 	done
 	for d in $(cgroup_dirs "$2"); do
-		rmdir "$d" 2>/dev/null || printf 'left cgroup: %s\n' "$d" >>"$CAISSON_TEST_RUN/leftovers"
+		rmdir "$d" 2>/dev/null || printf 'left cgroup: %s\n' "$d" >>"$CAISSON_TEST_RUN/leftovers.log"
 	done
 	rm -rf --one-file-system "$1"
+}
+
+# engine_snapshot - mounts, cgroups and links that belong to this engine, as sorted lines
+engine_snapshot() {
+	{
+		findmnt -rn -o TARGET | grep -F "$ENGINE/"
+		cgroup_dirs "$ENGINE_CGROUP"
+		in_net "$ENGINE_NET" ip -o link show | awk -F': ' '{print $2}'
+		find "$ENGINE/exec" "$ENGINE/cd/state" -name '*.json' -o -name '*.sock' 2>/dev/null
+	} | sort
 }
 
 # image_tar FILE - the busybox image, made once per run
