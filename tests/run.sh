@@ -20,12 +20,17 @@ say() {
 }
 
 finish() {
-	local code=$?
+	local code=$? i pids
 	trap - EXIT INT TERM HUP
 	if [ -n "${CAISSON_TEST_RUN:-}" ]; then
-		# shellcheck disable=SC2046
-		kill $(jobs -p) 2>/dev/null
-		wait 2>/dev/null
+		# Whatever still runs of this run's test files: only after an interruption.
+		for i in 1 2 3; do
+			pids=$(pids_marked "CAISSON_TEST_RUN=$CAISSON_TEST_RUN")
+			[ -n "$pids" ] || break
+			# shellcheck disable=SC2086
+			kill -KILL $pids 2>/dev/null
+			sleep 0.2
+		done
 		cp -r "$CAISSON_TEST_RUN/logs" "$LOGS/" 2>/dev/null
 		run_close force
 	fi

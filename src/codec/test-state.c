@@ -87,6 +87,7 @@ static void a_damaged_file_is_named_with_reason_and_cure(void **state)
 		{ "{\"bundle\":\"/b\",\"created\":\"x\",\"pid\":1,\"base\":0,\"startTime\":0}", "startTime is needed" },
 		{ "{\"bundle\":\"/b\",\"created\":\"x\",\"pid\":1,\"base\":0,\"startTime\":\"5\"}", "must be numbers" },
 		{ "{\"bundle\":\"/b\",\"created\":\"x\",\"pid\":0,\"base\":0,\"rootfsDev\":-1}", "must be numbers" },
+		{ "{\"bundle\":\"/b\",\"created\":\"x\",\"pid\":0,\"base\":0,\"engineDev\":\"1\"}", "must be numbers" },
 	};
 
 	(void)state;

@@ -439,9 +439,10 @@ static int clone_init(struct create *c, struct err *e)
 	r = pidref_open(c->rt->proc_fd, pid, 0, &c->init);
 	if (r < 0)
 		return err_sys(e, -r, "container init %d died early", (int)pid);
+	/* Not saved before the end: should we be killed, init sees it and exits, and its groups tell who is left. */
 	c->c.init_pid = pid;
 	c->c.init_start = c->init.start;
-	return container_save(&c->c, e);
+	return 0;
 }
 
 static void kill_init(struct create *c)

@@ -113,7 +113,7 @@ static int mark_accounts(struct slots *s, int etc_fd, struct err *e)
 static int scan_processes(struct slots *s, int ids_fd, int proc_fd, struct err *e)
 {
 	_cleanup_free_ uint8_t *mine = calloc(s->pool->count, 1);
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *text = NULL, *old = NULL;
 	struct slots found = { .pool = s->pool, .used = mine };
 	_cleanup_closedir_ DIR *dir = NULL;
 	const struct dirent *ent;
@@ -143,6 +143,10 @@ static int scan_processes(struct slots *s, int ids_fd, int proc_fd, struct err *
 		}
 	if (fclose(out) != 0)
 		return err_sys(e, ENOMEM, "scan processes");
+	/* Mostly nothing has changed, and replacing a file costs milliseconds where /run lies on a disk. */
+	if (io_read_at(ids_fd, SCAN_FILE, SLOT_FILE_MAX, &old, NULL) == 0 && strcmp(old, text) == 0 &&
+	    utimensat(ids_fd, SCAN_FILE, NULL, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
 	r = io_replace_at(ids_fd, SCAN_FILE, text, len, 0600);
 	return r < 0 ? err_sys(e, -r, "write id registry") : 0;
 }
