@@ -52,6 +52,7 @@ select_suites() {
 				esac
 			done
 			;;
+		*/leftovers.bats) last+=("$what") ;;
 		*.bats) files+=("$what") ;;
 		*)
 			say "run.sh: unknown suite '$what': unit, integration, attacks or bats files" >&2
@@ -102,9 +103,11 @@ count_unit() {
 }
 
 run_file() {
-	local start=$SECONDS log
-	log=$LOGS/$(basename "$(dirname "$1")")-$(basename "$1" .bats).tap
-	timeout -k 60 "${CAISSON_TEST_TIMEOUT:-600}" bats --formatter tap --timing --print-output-on-failure "$1" >"$log" 2>&1 </dev/null
+	local start=$SECONDS name log
+	name=$(basename "$(dirname "$1")")-$(basename "$1" .bats)
+	log=$LOGS/$name.tap
+	timeout -k 60 "${CAISSON_TEST_TIMEOUT:-600}" bats --tempdir "$CAISSON_TEST_RUN/bats-$name" \
+		--formatter tap --timing --print-output-on-failure "$1" >"$log" 2>&1 </dev/null
 	printf '# exit %d after %d s\n' $? $((SECONDS - start)) >>"$log"
 }
 

@@ -203,6 +203,7 @@ static void __attribute__((noreturn)) task_main(struct exec *x)
 		.notify_fd = x->sync_task,
 		.preserve_fds = x->o->preserve_fds,
 	};
+	const int keep[] = { x->sync_task, x->proc_fd };
 	int r = 0, root_fd = -EBADF, slave = -EBADF;
 	struct err e = { 0 };
 	char *path = NULL, c;
@@ -222,7 +223,7 @@ static void __attribute__((noreturn)) task_main(struct exec *x)
 			r = console_take(slave, &e);
 	}
 	(void)umask(0022);
-	x->console_fd = fd_close(x->console_fd);
+	run_close_others(x->o->preserve_fds, keep, ARRAY_SIZE(keep));
 	if (r == 0)
 		r = run_prepare(&run, &path, &e);
 	if (r == 0)

@@ -165,29 +165,6 @@ static int write_sysctls(const struct init_args *a, int proc_fd, struct err *e)
 	return 0;
 }
 
-/*
- * While a created container waits for its start, it holds no fd of the host's: everything from 3 on is closed but what
- * is kept and what the caller of the runtime asked to preserve.
- */
-static void close_others(unsigned preserve, const int *keep, size_t n)
-{
-	unsigned from = 3 + preserve;
-
-	for (;;) {
-		unsigned next = ~0u;
-
-		for (size_t i = 0; i < n; i++)
-			if (keep[i] >= (int)from && (unsigned)keep[i] < next)
-				next = (unsigned)keep[i];
-		if (next == ~0u)
-			break;
-		if (next > from)
-			(void)close_range(from, next - 1, 0);
-		from = next + 1;
-	}
-	(void)close_range(from, ~0u, 0);
-}
-
 static int build(const struct init_args *a, struct assembled *t, struct err *e)
 {
 	int r;
@@ -247,7 +224,7 @@ static int set_up(const struct init_args *a, int *ret_proc, struct run_args *run
 	keep[0] = a->sync;
 	keep[1] = a->start_fd;
 	keep[2] = run->proc_fd = t.proc_fd;
-	close_others(a->preserve_fds, keep, 3);
+	run_close_others(a->preserve_fds, keep, 3);
 	(void)umask(0022);
 	*ret_proc = t.proc_fd;
 	return run_prepare(run, ret_path, e);

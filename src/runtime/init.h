@@ -90,6 +90,13 @@ struct run_args {
 	unsigned preserve_fds;
 	const char *extra_env[4]; /* NULL-terminated */
 };
+
+/*
+ * run_close_others() - close everything from 3 on but the @n fds in @keep and the first @preserve, which the caller of the
+ * runtime wants passed on. Before anything of the container is looked up: an image's links may lead through
+ * /proc/self/fd (A2), and while a created container waits for its start it holds no fd of the host's.
+ */
+void run_close_others(unsigned preserve, const int *keep, size_t n);
 int run_prepare(const struct run_args *a, char **ret_path, struct err *e);
 int run_exec(const struct run_args *a, const char *path, struct err *e);
 

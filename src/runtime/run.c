@@ -32,6 +32,25 @@ static const char *env_get(const struct oci_strv *env, const char *name)
 	return NULL;
 }
 
+void run_close_others(unsigned preserve, const int *keep, size_t n)
+{
+	unsigned from = 3 + preserve;
+
+	for (;;) {
+		unsigned next = ~0u;
+
+		for (size_t i = 0; i < n; i++)
+			if (keep[i] >= (int)from && (unsigned)keep[i] < next)
+				next = (unsigned)keep[i];
+		if (next == ~0u)
+			break;
+		if (next > from)
+			(void)close_range(from, next - 1, 0);
+		from = next + 1;
+	}
+	(void)close_range(from, ~0u, 0);
+}
+
 static int check_program(const char *path)
 {
 	struct stat st;
@@ -129,11 +148,14 @@ int run_prepare(const struct run_args *a, char **ret_path, struct err *e)
 /* HOME as login would set it: the sixth field of our line in the container's own /etc/passwd. */
 static char *home_of(uint32_t uid)
 {
+	/* The image may have a fifo there, or anything else that never ends. */
+	_cleanup_close_ int fd = open("/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	_cleanup_free_ char *text = NULL;
 	char *line, *home = NULL;
+	struct stat st;
 
-	if (io_read_at(AT_FDCWD, "/etc/passwd", PASSWD_MAX, &text, NULL) < 0)
-		text = NULL;
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		(void)io_read_fd(fd, PASSWD_MAX, &text, NULL);
 	for (char *p = text; p && (line = strsep(&p, "\n"));) {
 		char *field[7] = { 0 };
 		uint32_t id;

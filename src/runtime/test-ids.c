@@ -21,7 +21,7 @@
 #define RANGE(i) (FIRST + (uint32_t)(i) * ID_RANGE)
 
 static char top[] = "/tmp/caisson-test-XXXXXX";
-static int top_fd = -EBADF, etc_fd = -EBADF, proc_fd = -EBADF, ids_fd = -EBADF;
+static int top_fd = -EBADF, etc_fd = -EBADF, own_fd = -EBADF, proc_fd = -EBADF, ids_fd = -EBADF;
 static struct err err;
 
 /* Each test starts with an empty registry, an empty /etc and no owners. */
@@ -38,6 +38,7 @@ static int setup(void **state)
 	if (mkdirat(top_fd, "etc", 0755) < 0 || mkdirat(top_fd, "own", 0755) < 0 || mkdirat(top_fd, "claims", 0755) < 0)
 		return -1;
 	etc_fd = openat(top_fd, "etc", O_PATH | O_CLOEXEC);
+	own_fd = openat(top_fd, "own", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	(void)snprintf(path, sizeof path, "%s/ids", top);
 	ids_fd = ids_open(path, &err);
@@ -46,7 +47,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	int *const fds[] = { &top_fd, &etc_fd, &proc_fd, &ids_fd };
+	int *const fds[] = { &top_fd, &etc_fd, &own_fd, &proc_fd, &ids_fd };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
@@ -458,14 +459,12 @@ static int entries(int dir, bool (*match)(const char *, void *), void *arg)
 	return n;
 }
 
+/* @arg: of this process; NULL: of all */
 static bool remove_of_pid(const char *name, void *arg)
 {
-	char path[300];
+	const pid_t *pid = arg;
 
-	if (strtol(name, NULL, 10) != *(const pid_t *)arg)
-		return false;
-	(void)snprintf(path, sizeof path, "own/%s", name);
-	return unlinkat(top_fd, path, AT_REMOVEDIR) == 0;
+	return (!pid || strtol(name, NULL, 10) == *pid) && unlinkat(own_fd, name, AT_REMOVEDIR) == 0;
 }
 
 static bool is_temporary(const char *name, void *arg)
@@ -517,7 +516,7 @@ static void a_kill_at_any_time_leaves_a_sound_registry(void **state)
 		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL); /* it had not given up before */
 		/* Some of the dead stay for a while, like containers whose create was killed. */
 		if (rand_r(&seed) % 4 != 0)
-			(void)entries(openat(top_fd, "own", O_PATH | O_CLOEXEC), remove_of_pid, &worker[i]);
+			(void)entries(own_fd, remove_of_pid, &worker[i]);
 		worker[i] = start_worker();
 	}
 	for (int i = 0; i < WORKERS; i++)
@@ -526,13 +525,7 @@ static void a_kill_at_any_time_leaves_a_sound_registry(void **state)
 	(void)entries(ids_fd, check_slot, NULL);
 
 	/* All of them gone: everything comes back, and nothing that they left stays. */
-	for (int fd = openat(top_fd, "own", O_RDONLY | O_DIRECTORY | O_CLOEXEC); fd >= 0; fd = fd_close(fd)) {
-		_cleanup_closedir_ DIR *d = fdopendir(dup(fd));
-		const struct dirent *ent;
-
-		while ((ent = readdir(d)))
-			(void)unlinkat(fd, ent->d_name, AT_REMOVEDIR);
-	}
+	(void)entries(own_fd, remove_of_pid, NULL);
 	for (int i = 0; i < CRASH_POOL; i++) {
 		char name[16];
 		uint32_t base;

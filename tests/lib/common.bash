@@ -245,15 +245,19 @@ cg_get() {
 	fi
 }
 
-# host_snapshot - what a test may not change on the host, as sorted lines
+# host_snapshot - what a test may not change on the host, as sorted lines; without what other runs, as told by their
+# marks, do at the same time
 host_snapshot() {
 	{
 		findmnt -rn -o TARGET,SOURCE,FSTYPE | sed 's/^/mount /'
 		find /sys/fs/cgroup -mindepth 2 -type d 2>/dev/null | grep -E '/(ct-|caisson|docker|libpod|machine|moby|sysbox)' | sed 's/^/cgroup /'
 		ip -o link show | awk -F': ' '{print "link " $2}'
-		find /run/caisson -mindepth 1 -type f 2>/dev/null | sed 's/^/state /'
+		grep -rlsF "${CAISSON_TEST_RUN:-none}" /run/caisson | sed 's/^/state /'
 		iptables-save 2>/dev/null | grep -E '^(:|-A)' | sed 's/\[[0-9:]*\]//;s/^/rule /'
-	} | sort
+	} | awk -v tag="ct-${RUN_TAG:-}" -v dir="${CAISSON_TEST_RUN:-none}" '
+		/\/ct-[a-z0-9]+-/ && !index($0, tag) {next}
+		/\/caisson-[a-z]+\.[A-Za-z0-9]+/ && !index($0, dir) {next}
+		{print}' | sort
 }
 
 # busybox_rootfs DIR - a root file system with every applet
