@@ -14,12 +14,17 @@ cd "$(dirname "$0")/.." || exit 1
 RESULTS=()
 FAILED=0
 
+BOLD='' DIM='' PLAIN=''
+if [ -t 1 ]; then
+	BOLD=$'\033[1m' DIM=$'\033[2m' PLAIN=$'\033[0m'
+fi
+
 title() {
-	printf '\n\033[1m== %s\033[0m\n' "$*"
+	printf '\n%s== %s%s\n' "$BOLD" "$*" "$PLAIN"
 }
 
 show() {
-	printf '\033[2m$ %s\033[0m\n' "$*"
+	printf '%s$ %s%s\n' "$DIM" "$*" "$PLAIN"
 }
 
 # check TEXT COMMAND... - one line of the summary

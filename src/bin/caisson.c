@@ -74,9 +74,13 @@ static void option_help(const char *command, const struct cli_option *opts)
 	for (const struct command *c = commands; c->name; c++)
 		if (strcmp(c->name, command) == 0)
 			printf("%s\n\nusage: caisson %s %s\n\noptions:\n", c->summary, c->name, c->arguments);
-	for (const struct cli_option *o = opts; o->name; o++)
-		printf("  --%s%s%c%c\n        %s\n", o->name, o->has_arg ? " VALUE" : "", o->letter ? ',' : ' ',
-		       o->letter ? o->letter : ' ', o->help);
+	for (const struct cli_option *o = opts; o->name; o++) {
+		char letter[8] = "";
+
+		if (o->letter)
+			(void)snprintf(letter, sizeof letter, "-%c, ", o->letter);
+		printf("  %s--%s%s\n        %s\n", letter, o->name, o->has_arg ? " VALUE" : "", o->help);
+	}
 }
 
 int cli_options(const char *command, const struct cli_option *opts, int argc, char **argv, int *ret_status)
@@ -225,7 +229,9 @@ int main(int argc, char **argv)
 	for (const struct command *c = commands; at < argc && c->name; c++) {
 		if (strcmp(c->name, argv[at]) != 0)
 			continue;
-		if (prepare_process(&e) < 0 || open_runtime(&cli, &e) < 0)
+		/* Help needs no rights. */
+		if (!(argc - at > 1 && (strcmp(argv[at + 1], "--help") == 0 || strcmp(argv[at + 1], "-h") == 0)) &&
+		    (prepare_process(&e) < 0 || open_runtime(&cli, &e) < 0))
 			return cli_fail(&e, 1);
 		/* prepare_process() made the log's fd close-on-exec like all others; nothing else was open. */
 		return c->run(&cli, argc - at, argv + at);

@@ -345,10 +345,13 @@ int cmd_events(struct cli *cli, int argc, char **argv)
 
 int cmd_checkpoint(struct cli *cli, int argc, char **argv)
 {
+	const struct cli_option opts[] = { { NULL } };
 	struct err e = { 0 };
+	int status = 1;
 
 	(void)cli;
-	(void)argc;
+	if (argc == 2 && cli_options(argv[0], opts, argc, argv, &status) < 0)
+		return status;
 	(void)err_set(&e, ENOTSUP,
 		      "%s: not supported: restoring a process image would bypass the isolation that create sets up; commit the "
 		      "container's files instead (docker commit)", argv[0]);

@@ -11,7 +11,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* As the kernel shows a value; @colons: ':' and '\' first get a '\' of their own. */
+/* As the kernel shows a value; @colons: ':' and '\' have a '\' of their own before them, as whoever mounted it wrote. */
 static void put_value(FILE *f, const char *s, bool colons)
 {
 	for (; *s; s++) {
@@ -48,11 +48,11 @@ static char *written(const struct overlay_options *o, bool one_option)
 	put_layers(f, o, one_option);
 	if (o->upper) {
 		fputs(",upperdir=", f);
-		put_value(f, o->upper, false);
+		put_value(f, o->upper, true);
 	}
 	if (o->work) {
 		fputs(",workdir=", f);
-		put_value(f, o->work, false);
+		put_value(f, o->work, true);
 	}
 	fprintf(f, "%s%s,metacopy=%s,redirect_dir=%s,nfs_export=%s", o->userxattr ? ",userxattr" : "",
 		o->volatile_ ? ",volatile" : "", o->metacopy ? "on" : "off", o->redirect ? "on" : "nofollow",

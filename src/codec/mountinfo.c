@@ -118,7 +118,8 @@ static int add_layer(struct overlay_options *o, char *path, bool data)
 {
 	char **bigger;
 
-	if (*path == '\0')
+	/* Data-only layers come last. */
+	if (*path == '\0' || (o->n_data > 0 && !data))
 		return -EINVAL;
 	if (o->n_lower == OVERLAY_MAX_LAYERS)
 		return -EINVAL;
@@ -163,6 +164,20 @@ static int split_lowerdir(struct overlay_options *o, char *value)
 	}
 }
 
+/* "\x" is x, as the kernel reads upperdir and workdir of the classic option string. */
+static char *unescape_backslash(char *value)
+{
+	char *to = value;
+
+	for (const char *from = value; *from; from++) {
+		if (*from == '\\' && from[1] != '\0')
+			from++;
+		*to++ = *from;
+	}
+	*to = '\0';
+	return value;
+}
+
 static int one_option(struct overlay_options *o, char *opt)
 {
 	char *value = strchr(opt, '=');
@@ -181,9 +196,9 @@ static int one_option(struct overlay_options *o, char *opt)
 	if (strcmp(opt, "lowerdir+") == 0 || strcmp(opt, "datadir+") == 0)
 		return add_layer(o, value, opt[0] == 'd');
 	if (strcmp(opt, "upperdir") == 0)
-		o->upper = value;
+		o->upper = unescape_backslash(value);
 	else if (strcmp(opt, "workdir") == 0)
-		o->work = value;
+		o->work = unescape_backslash(value);
 	else if (strcmp(opt, "metacopy") == 0)
 		o->metacopy = strcmp(value, "on") == 0;
 	else if (strcmp(opt, "redirect_dir") == 0)
@@ -206,7 +221,7 @@ int overlay_options_parse(char *text, struct overlay_options *ret)
 			*text++ = '\0';
 		r = one_option(&o, opt);
 	}
-	if (r == 0 && o.n_lower == 0)
+	if (r == 0 && o.n_lower == o.n_data)
 		r = -EINVAL;
 	if (r < 0) {
 		overlay_options_done(&o);

@@ -119,7 +119,9 @@ static void set_flag(struct mount_options *o, enum flag f)
 /* The atime modes exclude each other: the last one replaces the earlier. RELATIME is the zero value. */
 static void change(uint64_t *set, uint64_t *clear, uint64_t bits, bool on)
 {
-	if (bits & MOUNT_ATTR__ATIME || bits == MOUNT_ATTR_RELATIME)
+	bool atime = bits & MOUNT_ATTR__ATIME || bits == MOUNT_ATTR_RELATIME;
+
+	if (on && atime)
 		*set &= ~(uint64_t)MOUNT_ATTR__ATIME;
 	if (on) {
 		*set |= bits;

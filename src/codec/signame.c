@@ -24,7 +24,7 @@ int signal_from_text(const char *s)
 		return s[5] == '\0' ? 64 : num_u64(s + 6, 30, &n) == 0 ? 64 - (int)n : -EINVAL;
 	if (strcasecmp(s, "IOT") == 0)
 		return SIGABRT;
-	if (strcasecmp(s, "POLL") == 0)
+	if (strcasecmp(s, "IO") == 0)
 		return SIGIO;
 	if (strcasecmp(s, "CLD") == 0)
 		return SIGCHLD;

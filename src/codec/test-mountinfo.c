@@ -156,7 +156,8 @@ static void overlay_layers_are_split_as_the_kernel_does(void **state)
 		{ "rw,lowerdir=/a:/b:c,upperdir=/u,workdir=/w", { "/a", "/b", "c" }, 0, "/u", "/w" },
 		{ "lowerdir=/a\\134:b:/c", { "/a:b", "/c" }, 0, NULL, NULL },
 		{ "lowerdir=/a\\134\\134b:/c", { "/a\\b", "/c" }, 0, NULL, NULL },
-		{ "lowerdir=/a\\054b:/c\\040d,upperdir=/u\\054,workdir=/w\\134:", { "/a,b", "/c d" }, 0, "/u,", "/w\\:" },
+		{ "lowerdir=/a\\054b:/c\\040d,upperdir=/u\\054,workdir=/w\\134:", { "/a,b", "/c d" }, 0, "/u,", "/w:" },
+		{ "lowerdir+=/a\\134b,upperdir=/u\\134\\054\\134\\134,workdir=\\134w\\134", { "/a\\b" }, 0, "/u,\\", "w\\" },
 		{ "lowerdir=/a::/b::/c", { "/a", "/b", "/c" }, 2, NULL, NULL },
 		{ "lowerdir=/a:/b::/c", { "/a", "/b", "/c" }, 1, NULL, NULL },
 		{ "lowerdir+=/a:b,lowerdir+=/c,datadir+=/d,datadir+=/e::f", { "/a:b", "/c", "/d", "/e::f" }, 2, NULL, NULL },
@@ -230,6 +231,9 @@ static void an_overlay_without_layers_or_with_an_empty_one_is_refused(void **sta
 		"lowerdir=/a:::/b",
 		"lowerdir=/a,lowerdir+=",
 		"datadir+=",
+		"datadir+=/a", /* data alone */
+		"datadir+=/a,lowerdir+=/b",
+		"lowerdir=/a::/b,lowerdir+=/c",
 		"lowerdir",
 	};
 

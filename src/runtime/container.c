@@ -135,6 +135,9 @@ static int read_state(const struct runtime *rt, struct container *c, struct err 
 	take_state(c, &s);
 	if (c->init_pid > 0 && pidref_open(rt->proc_fd, c->init_pid, c->init_start, &c->init) < 0)
 		c->init = PIDREF_EMPTY;
+	/* Killed after its last write but before it told init, which then ended: nobody was told of this container. */
+	if (c->init.fd < 0 && faccessat(c->dir_fd, CREATING_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		c->creating = true;
 	return 1;
 }
 
@@ -177,7 +180,7 @@ int container_load(const struct runtime *rt, const char *id, bool lock, struct c
 	if (r >= 0)
 		r = read_state(rt, &c, e);
 	/* Without the final state it is either being made right now or was left by a killed create. */
-	if (r >= 0 && c.creating && !lock && lock_dir(c.dir_fd, false) == -EWOULDBLOCK)
+	if (r >= 0 && c.creating && !lock && (r == 0 || lock_dir(c.dir_fd, false) == -EWOULDBLOCK))
 		r = err_set(e, ENOENT, "container does not exist");
 	if (r < 0) {
 		container_done(&c);
@@ -219,8 +222,11 @@ static int clear_leftover(const struct runtime *rt, const char *id, struct err *
 	r = set_names(rt, id, &old, e);
 	if (r == 0)
 		old.dir_fd = r = open_dir(old.dir, NULL);
-	if (r >= 0 && lock_dir(old.dir_fd, false) == 0 && still_there(&old) && read_state(rt, &old, NULL) >= 0 &&
-	    old.creating)
+	if (r >= 0 && lock_dir(old.dir_fd, false) < 0)
+		r = err_set(e, EEXIST, "container with id exists: %s", id);
+	else if (r >= 0 && !still_there(&old))
+		r = 0; /* deleted just now */
+	else if (r >= 0 && read_state(rt, &old, NULL) >= 0 && old.creating)
 		r = container_destroy(rt, &old, e);
 	else if (r >= 0)
 		r = err_set(e, EEXIST, "container with id exists: %s", id);
@@ -240,7 +246,8 @@ int container_new(const struct runtime *rt, const char *id, struct container *re
 			r = err_set(e, EAGAIN, "container directory %s keeps appearing and going; try again", c.dir);
 		} else if (mkdir(c.dir, 0700) == 0) {
 			c.dir_fd = open_dir(c.dir, NULL);
-			if (c.dir_fd >= 0 && (lock_dir(c.dir_fd, false) < 0 || !still_there(&c)))
+			/* Wait: a sweep may have taken the new directory for a leftover, and is about to remove it. */
+			if (c.dir_fd >= 0 && (lock_dir(c.dir_fd, true) < 0 || !still_there(&c)))
 				c.dir_fd = fd_close(c.dir_fd);
 		} else if (errno == ENOENT) {
 			r = make_root(rt, e);
@@ -357,12 +364,13 @@ int container_destroy(const struct runtime *rt, struct container *c, struct err 
 	if (r < 0)
 		return err_ctx(e, r, "remove control groups");
 	/* Only now is no process of the range left: its ids may go to somebody else. */
-	if (c->base) {
-		ids_fd = ids_open(rt->ids_path, e);
-		r = ids_fd < 0 ? ids_fd : ids_free(ids_fd, c->base, c->dir, e);
-		if (r < 0)
-			return r;
-	}
+	ids_fd = ids_open(rt->ids_path, e);
+	if (ids_fd < 0)
+		return ids_fd;
+	/* A create may have been killed between taking a range and writing down which. */
+	r = c->base ? ids_free(ids_fd, c->base, c->dir, e) : ids_forget(ids_fd, c->dir, e);
+	if (r < 0)
+		return r;
 	fd = openat(c->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir)
@@ -379,6 +387,25 @@ int container_destroy(const struct runtime *rt, struct container *c, struct err 
 	return 0;
 }
 
+/* The groups of a container whose state is damaged: where the copy of its spec says, as cgroup_save() would tell it. */
+static json_t *guess_cgroup(const struct container *c)
+{
+	_cleanup_(oci_spec_done) struct oci_spec spec = { 0 };
+	bool known = container_spec(c, &spec, NULL) == 0 && spec.linux_.cgroups_path && *spec.linux_.cgroups_path;
+	const struct cgroup_hierarchy *h;
+	json_t *dirs = json_array(), *path;
+	size_t n = 0;
+
+	if (cgroup_hierarchies(&h, &n, NULL) < 0)
+		n = 0;
+	for (size_t i = 0; i < n; i++)
+		(void)json_array_append_new(dirs, json_pack("{s:s, s:s, s:b, s:i, s:b, s:b}", "name", h[i].name, "data",
+							    h[i].data, "v2", (int)h[i].is_v2, "parents", 0, "delegated",
+							    0, "throttled", 0));
+	path = known ? json_string(spec.linux_.cgroups_path) : json_sprintf("/caisson/%s", c->id);
+	return json_pack("{s:s, s:o, s:i, s:o}", "driver", "cgroupfs", "path", path, "owner", 0, "dirs", dirs);
+}
+
 int container_discard(const struct runtime *rt, const char *id, struct err *e)
 {
 	struct container c = CONTAINER_EMPTY;
@@ -388,9 +415,10 @@ int container_discard(const struct runtime *rt, const char *id, struct err *e)
 		c.dir_fd = r = open_dir(c.dir, e);
 	if (r >= 0)
 		r = lock_dir(c.dir_fd, true);
-	/* Its groups have the default name or are unknown; its ids are reclaimed when the directory is gone. */
-	c.creating = true;
-	c.base = r == 0 ? UINT32_MAX : 0;
+	if (r == 0 && !still_there(&c))
+		r = err_set(e, ENOENT, "container does not exist");
+	if (r == 0)
+		c.cgroup_saved = guess_cgroup(&c);
 	if (r == 0)
 		r = container_destroy(rt, &c, e);
 	container_done(&c);
@@ -404,11 +432,14 @@ void container_sweep(const struct runtime *rt)
 
 	while (dir && (ent = readdir(dir))) {
 		char name[ID_MAX + 32];
+		bool half;
 
 		if (container_check_id(ent->d_name, NULL) < 0 || ent->d_type != DT_DIR)
 			continue;
 		(void)snprintf(name, sizeof name, "%s/" STATE_FILE, ent->d_name);
-		if (faccessat(dirfd(dir), name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		half = faccessat(dirfd(dir), name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+		(void)snprintf(name, sizeof name, "%s/" CREATING_FILE, ent->d_name);
+		if (half || faccessat(dirfd(dir), name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			(void)clear_leftover(rt, ent->d_name, NULL);
 	}
 }
@@ -424,13 +455,14 @@ enum container_status container_status(const struct container *c)
 		return CONTAINER_CREATING;
 	if (c->init.fd < 0)
 		return CONTAINER_STOPPED;
-	if (start_is_waiting(c->dir_fd))
-		return CONTAINER_CREATED;
+	/* First: a created one can be paused, too, and then has to be resumed before it can start. */
 	if (container_cgroup(c, &cg, NULL) == 0) {
 		frozen = cgroup_is_frozen(cg, NULL);
 		cgroup_free(cg);
 	}
-	return frozen > 0 ? CONTAINER_PAUSED : CONTAINER_RUNNING;
+	if (frozen > 0)
+		return CONTAINER_PAUSED;
+	return start_is_waiting(c->dir_fd) ? CONTAINER_CREATED : CONTAINER_RUNNING;
 }
 
 const char *container_status_name(enum container_status s)

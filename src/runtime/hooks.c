@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -82,8 +84,9 @@ static int wait_hook(pid_t pid, const struct oci_hook *h, int out, struct err *e
 	char text[OUTPUT_MAX];
 	int status, r;
 
+	/* poll(2) takes 24 days at the most: that is as good as for ever. */
 	do
-		r = poll(&pfd, 1, h->timeout > 0 ? h->timeout * 1000 : -1);
+		r = poll(&pfd, 1, h->timeout > 0 && h->timeout <= INT_MAX / 1000 ? h->timeout * 1000 : -1);
 	while (r < 0 && errno == EINTR);
 	if (r == 0)
 		(void)kill(-pid, SIGKILL);
@@ -110,6 +113,8 @@ static int run_one(const struct oci_hook *h, const char *state, struct err *e)
 	if (pid < 0)
 		return err_sys(e, errno, "start hook");
 	if (pid == 0) {
+		/* It has a group of its own, so that a timeout reaches all of it, and ends with whoever waits for it. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)setpgid(0, 0);
 		exec_hook(h, in, out);
 	}
@@ -164,6 +169,8 @@ int hooks_start(const struct oci_hooks *const *lists, const char *const *names, 
 	if (pid == 0) {
 		struct err own = { 0 };
 
+		/* We hold the container's lock, too: a killed create must not stay locked until its hooks end. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)setpgid(0, 0);
 		if (run_lists(lists, names, n, state, mntns_fd, cwd, &own) < 0)
 			(void)io_write_all(fds[1], &own, sizeof own);

@@ -19,6 +19,7 @@
 
 #define SLOT_FILE_MAX (1u << 20)
 #define ACCOUNT_FILE_MAX (64u << 20)
+#define LOCK_FILE ".lock"
 #define SCAN_FILE "foreign"
 #define SCAN_SECONDS 5
 
@@ -62,7 +63,7 @@ int ids_open(const char *path, struct err *e)
 /* The lock is held until the returned fd is closed; the kernel drops it when its holder dies. */
 static int lock_registry(int ids_fd, struct err *e)
 {
-	_cleanup_close_ int fd = openat(ids_fd, ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	_cleanup_close_ int fd = openat(ids_fd, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		return err_sys(e, errno, "open id registry lock");
@@ -152,14 +153,14 @@ static int scan_processes(struct slots *s, int ids_fd, int proc_fd, struct err *
 }
 
 /* Processes of others in our pool: scan, or believe a scan that is a few seconds old. */
-static int mark_processes(struct slots *s, int ids_fd, int proc_fd, struct err *e)
+static int mark_processes(struct slots *s, int ids_fd, int proc_fd, bool fresh, struct err *e)
 {
 	_cleanup_free_ char *text = NULL;
 	struct timespec now;
 	struct stat st;
 	char *line;
 
-	if (fstatat(ids_fd, SCAN_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 || clock_gettime(CLOCK_REALTIME, &now) < 0 ||
+	if (fresh || fstatat(ids_fd, SCAN_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 || clock_gettime(CLOCK_REALTIME, &now) < 0 ||
 	    now.tv_sec < st.st_mtim.tv_sec || now.tv_sec - st.st_mtim.tv_sec > SCAN_SECONDS ||
 	    io_read_at(ids_fd, SCAN_FILE, SLOT_FILE_MAX, &text, NULL) < 0)
 		return scan_processes(s, ids_fd, proc_fd, e);
@@ -202,6 +203,9 @@ static int mark_taken(struct slots *s, int ids_fd, bool reclaim, struct err *e)
 	while ((ent = readdir(dir))) {
 		uint32_t base;
 
+		/* We hold the lock, so a temporary file belongs to somebody who was killed while he had it. */
+		if (ent->d_name[0] == '.' && ent->d_type == DT_REG && strcmp(ent->d_name, LOCK_FILE) != 0)
+			(void)unlinkat(ids_fd, ent->d_name, 0);
 		if (num_u32(ent->d_name, &base) < 0)
 			continue;
 		if (reclaim && !any_owner_lives(ids_fd, ent->d_name))
@@ -228,7 +232,7 @@ static int find_free(struct slots *s, int ids_fd, int proc_fd, int etc_fd, bool 
 	if (r == 0)
 		r = mark_accounts(s, etc_fd, e);
 	if (r == 0)
-		r = mark_processes(s, ids_fd, proc_fd, e);
+		r = mark_processes(s, ids_fd, proc_fd, reclaim, e);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < s->pool->count; i++) {

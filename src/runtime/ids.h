@@ -45,4 +45,7 @@ int ids_owners(int ids_fd, uint32_t base, char ***ret, struct err *e);
 /* ids_free() - @owner no longer uses the range; unknown ones are fine (idempotent). */
 int ids_free(int ids_fd, uint32_t base, const char *owner, struct err *e);
 
+/* ids_forget() - @owner uses none of the ranges any more, whichever it had: for those whose state does not tell. */
+int ids_forget(int ids_fd, const char *owner, struct err *e);
+
 #endif

@@ -63,7 +63,7 @@ static int await(int fd, enum sync_kind kind, struct err *e)
 static int enter_time_namespace(const struct init_args *a, struct err *e)
 {
 	const struct oci_linux *l = &a->spec->linux_;
-	_cleanup_close_ int fd = -EBADF, ns = -EBADF;
+	_cleanup_close_ int ns = -EBADF;
 	struct timespec now;
 	char text[160];
 	int r;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -57,14 +58,15 @@ static int range_of(const struct runtime *rt, int userns_fd, uint32_t *ret_base,
 	struct clone_args args = { .exit_signal = SIGCHLD };
 	struct id_extent x, more;
 	char path[32], c, *cursor;
+	pid_t us = getpid(), pid;
 	int ready[2], r;
-	pid_t pid;
 
 	if (pipe2(ready, O_CLOEXEC) < 0)
 		return err_sys(e, errno, "look at user namespace");
 	pid = sys_clone3(&args);
 	if (pid == 0) {
-		if (setns(userns_fd, CLONE_NEWUSER) == 0 && write(ready[1], "x", 1) == 1)
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() == us && setns(userns_fd, CLONE_NEWUSER) == 0 && write(ready[1], "x", 1) == 1)
 			for (;;)
 				(void)pause();
 		_exit(1);

@@ -148,10 +148,13 @@ int source_describe(const struct runtime *rt, int fd, struct source_info *s, str
 
 static int refuse(const char *source, const char *rule, struct err *e)
 {
+	bool curable = !rule || strncmp(rule, "not below", 9) == 0;
+
 	return err_set(e, EPERM,
-		       "error in the container spec: can't mount %s because it's configured as a restricted host mount "
-		       "(%s; to allow it, an administrator lists its directory under filesharingAllowedDirectories in the "
-		       "settings)", source, rule ? rule : "deny by default");
+		       "error in the container spec: can't mount %s because it's configured as a restricted host mount (%s%s)",
+		       source, rule ? rule : "deny by default",
+		       curable ? "; to allow it, an administrator lists its directory under filesharingAllowedDirectories in "
+				 "the settings" : "");
 }
 
 int source_judge(const struct plan *p, const struct bind_context *ctx, const struct source_info *s, const char *source,

@@ -54,9 +54,9 @@ int start_wait(int listen_fd)
 	}
 }
 
-static int start_connect(int dir_fd)
+static int start_connect(int dir_fd, int flags)
 {
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
 	struct sockaddr_un addr;
 
 	address(dir_fd, &addr);
@@ -67,9 +67,12 @@ static int start_connect(int dir_fd)
 
 bool start_is_waiting(int dir_fd)
 {
-	_cleanup_close_ int fd = start_connect(dir_fd);
+	/* A frozen init accepts nobody; when its queue is full (EAGAIN) it listens all the same. */
+	int fd = start_connect(dir_fd, SOCK_NONBLOCK);
+	bool waiting = fd >= 0 || fd == -EAGAIN;
 
-	return fd >= 0;
+	(void)fd_close(fd);
+	return waiting;
 }
 
 /* What init says before execve closes the connection: an error, or the number that its seccomp listener will have. */
@@ -152,7 +155,7 @@ static int run_poststart(const struct container *c, struct err *e)
 
 int start_begin(const struct container *c, struct err *e)
 {
-	_cleanup_close_ int fd = start_connect(c->dir_fd);
+	_cleanup_close_ int fd = start_connect(c->dir_fd, 0);
 	int r;
 
 	if (fd < 0)

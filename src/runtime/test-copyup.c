@@ -227,7 +227,7 @@ static void a_source_that_is_no_directory_is_an_error(void **state)
 static void a_directory_that_becomes_a_link_does_not_lead_out(void **state)
 {
 	struct timespec start, now;
-	unsigned rounds = 0, copied = 0, refused = 0;
+	unsigned rounds = 0, copied = 0;
 	pid_t racer;
 
 	(void)state;
@@ -244,14 +244,11 @@ static void a_directory_that_becomes_a_link_does_not_lead_out(void **state)
 	do {
 		_cleanup_close_ int sub = -EBADF;
 		char name[32];
-		int r;
 
 		(void)snprintf(name, sizeof name, "r%u", rounds++);
 		assert_int_equal(mkdirat(to, name, 0755), 0);
 		sub = openat(to, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		r = copy_up_tree(from, sub, NULL);
-		copied += r == 0;
-		refused += r < 0;
+		copied += copy_up_tree(from, sub, NULL) == 0;
 		if (faccessat(sub, "a/secret", F_OK, 0) == 0 || faccessat(sub, "b/secret", F_OK, 0) == 0) {
 			struct stat a, b;
 

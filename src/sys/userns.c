@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,14 +40,18 @@ int userns_write_maps(int proc_fd, pid_t pid, const char *uid_map, const char *g
 int userns_make(int proc_fd, const char *uid_map, const char *gid_map, struct err *e)
 {
 	struct clone_args args = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD };
-	pid_t pid = sys_clone3(&args);
+	pid_t us = getpid(), pid = sys_clone3(&args);
 	int r, fd = -EBADF;
 
 	if (pid < 0)
 		return err_sys(e, errno, "make a user namespace for an id-mapped mount");
-	if (pid == 0)
+	if (pid == 0) {
+		/* It must not outlive a caller that is killed, not even one that was killed before this line. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != us)
+			_exit(1);
 		for (;;)
 			(void)pause();
+	}
 	r = userns_write_maps(proc_fd, pid, uid_map, gid_map, e);
 	if (r == 0)
 		fd = r = ns_open(proc_fd, pid, "user", e);

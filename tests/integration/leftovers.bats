@@ -53,6 +53,10 @@ teardown_file() {
 @test "E3 a range is used again after its container is gone" {
 	local first second
 	oci_open
+	# A pool of one: a second container can only start when the first one's range is free again.
+	jq '.caisson = {idPool: {first: 1500000000, count: 1}}' "$SETTINGS" >"${SETTINGS%/*}/one.json"
+	chmod 0644 "${SETTINGS%/*}/one.json"
+	SETTINGS=${SETTINGS%/*}/one.json
 	bundle again
 	first=$(sh_run 'cat /proc/self/uid_map')
 	second=$(sh_run 'cat /proc/self/uid_map')

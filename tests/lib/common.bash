@@ -254,7 +254,7 @@ host_snapshot() {
 		ip -o link show | awk -F': ' '{print "link " $2}'
 		grep -rlsF "${CAISSON_TEST_RUN:-none}" /run/caisson | sed 's/^/state /'
 		iptables-save 2>/dev/null | grep -E '^(:|-A)' | sed 's/\[[0-9:]*\]//;s/^/rule /'
-	} | awk -v tag="ct-${RUN_TAG:-}" -v dir="${CAISSON_TEST_RUN:-none}" '
+	} | awk -v tag="ct-${RUN_TAG:-none}" -v dir="${CAISSON_TEST_RUN:-none}" '
 		/\/ct-[a-z0-9]+-/ && !index($0, tag) {next}
 		/\/caisson-[a-z]+\.[A-Za-z0-9]+/ && !index($0, dir) {next}
 		{print}' | sort

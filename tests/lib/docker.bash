@@ -196,20 +196,6 @@ image_tar() {
 	}
 }
 
-# debian_tar - a minimal Debian, cached across runs; prints its path
-debian_tar() {
-	local cache=/var/cache/caisson-tests tar
-	tar=$cache/debian-bookworm-minbase.tar
-	if [ ! -e "$tar" ]; then
-		mkdir -p "$cache"
-		debootstrap --variant=minbase bookworm "$cache/root.$$" >"$cache/debootstrap.log" 2>&1 &&
-			rm -rf "$cache/root.$$"/var/cache/apt/archives/*.deb &&
-			tar -C "$cache/root.$$" --numeric-owner --exclude='./dev/*' -cf "$tar.$$" . && mv "$tar.$$" "$tar"
-		rm -rf "$cache/root.$$"
-	fi
-	[ -e "$tar" ] && printf '%s' "$tar"
-}
-
 d() {
 	"$DOCKER" "$@"
 }
