@@ -142,8 +142,8 @@ check "the volume's owners are the same in both" test "$OWNERS" = $'user(1000) /
 
 title "6. A directory of a user, shared by policy"
 HOME_DIR=$(share_dir alice 1234)
-show "docker run --rm --runtime=sysbox-runc -v $HOME_DIR:/work $IMAGE sh -c 'touch /work/new; ls -ln /work'"
-"$DOCKER" run --rm --runtime=sysbox-runc -v "$HOME_DIR:/work" "$IMAGE" sh -c 'touch /work/new; ls -ln /work'
+show "docker run --rm --runtime=sysbox-runc -v $HOME_DIR:/project $IMAGE sh -c 'touch /project/new; ls -ln /project'"
+"$DOCKER" run --rm --runtime=sysbox-runc -v "$HOME_DIR:/project" "$IMAGE" sh -c 'touch /project/new; ls -ln /project'
 show "ls -ln $HOME_DIR"
 ls -ln "$HOME_DIR"
 check "root's new file belongs to the directory's owner outside" test "$(stat -c %u "$HOME_DIR/new")" = 1234

@@ -2,6 +2,7 @@
 /* caisson - an OCI runtime that puts every container into a user namespace of its own. See caisson(8). */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,8 +87,8 @@ static void option_help(const char *command, const struct cli_option *opts)
 int cli_options(const char *command, const struct cli_option *opts, int argc, char **argv, int *ret_status)
 {
 	struct option longs[40] = { { 0 } };
-	char letters[64] = "+:";
-	size_t n = 0, len = 2;
+	char letters[64] = "+:h";
+	size_t n = 0, len = 3;
 	int c;
 
 	for (; opts[n].name; n++) {
@@ -149,16 +150,31 @@ static void trace(const char *text)
 	log_line("debug", text);
 }
 
+/* Before anything is opened: a descriptor of ours must not take a number that the caller's are looked for at. */
+static unsigned prepare_fds(void)
+{
+	unsigned n = 0;
+
+	/* stdio must exist: a later open must not become a container's stdout. */
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return 0;
+	while (fcntl(3 + (int)n, F_GETFD) >= 0)
+		n++;
+	return n;
+}
+
 /* Fds that an engine leaked to us stay away from containers, whatever happens later (A65). */
 static int prepare_process(struct err *e)
 {
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)umask(0);
+	/* A caller who ignores it would have the kernel reap our children before we see their status. */
+	(void)signal(SIGCHLD, SIG_DFL);
 	if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return err_sys(e, errno, "close_range (Linux 5.11 is needed; caisson needs 6.1)");
-	/* stdio must exist: a later open must not become a container's stdout. */
 	for (int fd = 0; fd < 3; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+		if (fcntl(fd, F_GETFD) < 0)
 			return err_sys(e, EBADF, "stdin, stdout and stderr must be open");
 	return 0;
 }
@@ -207,6 +223,7 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	int at, status = 1;
 
+	cli.inherited = prepare_fds();
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
 		usage(argc < 2 ? stderr : stdout);
 		return argc < 2;

@@ -10,6 +10,7 @@
 /* The command line of caisson, runc's where they overlap. One row per command; a command parses its own options. */
 struct cli {
 	struct runtime rt;
+	unsigned inherited; /* fds that the caller had open from 3 on, without a gap: more cannot be preserved */
 };
 
 struct command {

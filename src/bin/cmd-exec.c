@@ -61,6 +61,8 @@ int cmd_exec(struct cli *cli, int argc, char **argv)
 		return cli_usage("exec", "a container id and a command are needed");
 	if (preserve && (num_u32(preserve, &fds) < 0 || fds > 10000))
 		return cli_usage("exec", "--preserve-fds: \"%s\" is not a number up to 10000", preserve);
+	if (fds > cli->inherited)
+		return cli_usage("exec", "--preserve-fds %u: fd %u is not open", fds, 3 + cli->inherited);
 	o.id = argv[at];
 	o.args = (const char *const *)(uintptr_t)(argv + at + 1);
 	o.env = env.v;

@@ -26,16 +26,27 @@ struct create_flags {
 	{ "no-new-keyring", 0, false, &(f).no_new_keyring, NULL, NULL, "keep the caller's session keyring" },          \
 	{ "preserve-fds", 0, true, &(f).preserve_fds, NULL, NULL, "pass this many fds, from 3 on, to the container" }
 
-static int make_options(const char *command, const struct create_flags *f, const char *id, struct create_options *o)
+static int make_options(const struct cli *cli, const char *command, const struct create_flags *f, const char *id,
+			struct create_options *o)
 {
-	const char *listen_fds = getenv("LISTEN_FDS");
-	uint32_t preserve = 0, listening = 0;
+	const char *listen_fds = getenv("LISTEN_FDS"), *listen_pid = getenv("LISTEN_PID");
+	uint32_t preserve = 0, listening = 0, pid = 0;
+
+	/* Meant for an ancestor of ours who passed its environment on: sd_listen_fds(3). */
+	if (listen_fds && (!listen_pid || num_u32(listen_pid, &pid) < 0 || pid != (uint32_t)getpid())) {
+		(void)unsetenv("LISTEN_FDS");
+		listen_fds = NULL;
+	}
 
 	if (f->preserve_fds && (num_u32(f->preserve_fds, &preserve) < 0 || preserve > 10000))
 		return cli_usage(command, "--preserve-fds: \"%s\" is not a number up to 10000", f->preserve_fds);
 	/* Socket activation: the fds come first, as sd_listen_fds(3) wants them. */
 	if (listen_fds && (num_u32(listen_fds, &listening) < 0 || listening > 10000))
 		return cli_usage(command, "LISTEN_FDS: \"%s\" is not a number up to 10000", listen_fds);
+	/* What is not the caller's would be ours: /proc and /etc of the host. */
+	if (preserve + listening > cli->inherited)
+		return cli_usage(command, "--preserve-fds and LISTEN_FDS name %u fds, but fd %u is not open",
+				 preserve + listening, 3 + cli->inherited);
 	*o = (struct create_options){
 		.id = id,
 		.bundle = f->bundle,
@@ -58,7 +69,7 @@ int cmd_create(struct cli *cli, int argc, char **argv)
 	int status = 1, at = cli_options("create", opts, argc, argv, &status);
 	const char *id = at < 0 ? NULL : cli_one_id("create", argc, argv, at);
 
-	if (!id || make_options("create", &f, id, &o) != 0)
+	if (!id || make_options(cli, "create", &f, id, &o) != 0)
 		return status;
 	return create_container(&cli->rt, &o, NULL, &e) < 0 ? cli_fail(&e, 1) : 0;
 }
@@ -78,7 +89,7 @@ int cmd_run(struct cli *cli, int argc, char **argv)
 	int r, status = 1, at = cli_options("run", opts, argc, argv, &status);
 	const char *id = at < 0 ? NULL : cli_one_id("run", argc, argv, at);
 
-	if (!id || make_options("run", &f, id, &o) != 0)
+	if (!id || make_options(cli, "run", &f, id, &o) != 0)
 		return status;
 	r = run_container(&cli->rt, &o, f.detach, f.keep, &status, &e);
 	return r < 0 ? cli_fail(&e, 1) : status;

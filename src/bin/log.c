@@ -26,21 +26,25 @@ int log_open(const char *file, const char *format, bool debug, struct err *e)
 	return log_fd < 0 ? err_sys(e, errno, "open log file %s", file) : 0;
 }
 
+/* Paths may hold bytes that are no UTF-8, and long messages end anywhere. */
+static json_t *json_text(const char *text)
+{
+	_cleanup_free_ char *clean = NULL;
+	json_t *s = json_string(text);
+
+	if (s || !(clean = strdup(text)))
+		return s;
+	for (char *p = clean; *p; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	return json_string(clean);
+}
+
 static char *json_line(const char *level, const char *text, const char *when)
 {
-	json_t *o = json_pack("{s:s, s:s, s:s}", "level", level, "msg", text, "time", when);
-	char *line;
+	json_t *o = json_pack("{s:s, s:o, s:s}", "level", level, "msg", json_text(text), "time", when);
+	char *line = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
-	/* Paths may hold bytes that are no UTF-8. */
-	if (!o) {
-		_cleanup_free_ char *clean = strdup(text);
-
-		for (char *p = clean; p && *p; p++)
-			if ((unsigned char)*p >= 0x80)
-				*p = '?';
-		o = clean ? json_pack("{s:s, s:s, s:s}", "level", level, "msg", clean, "time", when) : NULL;
-	}
-	line = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	json_decref(o);
 	return line;
 }
@@ -61,7 +65,7 @@ void log_line(const char *level, const char *text)
 	if (log_json) {
 		line = json_line(level, text, when);
 	} else {
-		json_t *s = json_string(text);
+		json_t *s = json_text(text);
 
 		/* The quoting of JSON is also logrus's: control bytes cannot forge lines. */
 		quoted = s ? json_dumps(s, JSON_ENCODE_ANY) : strdup("\"?\"");

@@ -72,7 +72,7 @@ static void check_again(const struct mountinfo *m)
 	put_escaped(f, m->target);
 	fprintf(f, "rw shared:1 - %s ", m->fstype);
 	put_escaped(f, m->source);
-	fprintf(f, "%s\n", m->super_options);
+	fprintf(f, "%s end\n", m->super_options); /* a later field, lest empty options end the line */
 	CHECK(fclose(f) == 0);
 	cursor = text;
 	CHECK(mountinfo_next(&cursor, &again) == 1 && *cursor == '\0');

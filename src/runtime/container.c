@@ -409,6 +409,7 @@ static json_t *guess_cgroup(const struct container *c)
 int container_discard(const struct runtime *rt, const char *id, struct err *e)
 {
 	struct container c = CONTAINER_EMPTY;
+	struct cgroup *cg = NULL;
 	int r = set_names(rt, id, &c, e);
 
 	if (r == 0)
@@ -419,6 +420,13 @@ int container_discard(const struct runtime *rt, const char *id, struct err *e)
 		r = err_set(e, ENOENT, "container does not exist");
 	if (r == 0)
 		c.cgroup_saved = guess_cgroup(&c);
+	if (r == 0 && container_cgroup(&c, &cg, NULL) == 0) {
+		(void)cgroup_kill(cg, SIGKILL, NULL);
+		cgroup_free(cg);
+	} else {
+		json_decref(c.cgroup_saved);
+		c.cgroup_saved = NULL;
+	}
 	if (r == 0)
 		r = container_destroy(rt, &c, e);
 	container_done(&c);

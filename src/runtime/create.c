@@ -78,6 +78,7 @@ int connect_unix(const char *path, struct err *e)
 {
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), dir = -EBADF;
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	const struct timeval patience = { .tv_sec = 10 };
 	const char *slash = strrchr(path, '/');
 
 	if (fd < 0)
@@ -95,8 +96,10 @@ int connect_unix(const char *path, struct err *e)
 	} else {
 		return err_set(e, ENAMETOOLONG, "connect to %s: name too long", path);
 	}
+	/* A listener whose queue is full and who never accepts must not stop us for ever. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	if (connect(fd, (const struct sockaddr *)&addr, sizeof addr) < 0)
-		return err_sys(e, errno, "connect to %s", path);
+		return err_sys(e, errno == EAGAIN ? ETIMEDOUT : errno, "connect to %s", path);
 	return TAKE_FD(fd);
 }
 
@@ -220,7 +223,10 @@ static int make_directory(struct create *c, struct err *e)
 
 static void remove_directory(struct create *c)
 {
-	/* Everything that later stages made goes by what is recorded here: one way to clean up for all cases. */
+	if (c->c.dir_fd < 0)
+		return;
+	/* Its groups, if there were any, are gone; at their path another container's may be. */
+	c->c.creating = false;
 	(void)container_destroy(c->rt, &c->c, NULL);
 }
 
@@ -353,6 +359,8 @@ static void drop_cgroup(struct create *c)
 		(void)pidref_signal(&c->init, SIGKILL);
 		(void)pidref_wait_exit(&c->init, 10000);
 	}
+	if (!c->cg)
+		return; /* cgroup_create() failed, and has undone what it did */
 	/* Whatever is in state.json by now, these are the groups; container_destroy() finds them gone. */
 	(void)cgroup_kill(c->cg, SIGKILL, NULL);
 	(void)cgroup_destroy(c->cg, NULL);
@@ -622,17 +630,23 @@ const char *create_stage_name(size_t i)
 static int run_stages(struct create *c, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
+		struct sync_msg m;
 		int r;
 
 		c->rt->trace(stages[i].name);
 		r = stages[i].run(c, e);
 		if (r == 0)
 			continue;
+		/* When init failed first, its words tell why; ours only that it is gone. */
+		if (c->sync >= 0 && recv(c->sync, &m, sizeof m, MSG_DONTWAIT) == (ssize_t)sizeof m &&
+		    m.kind == SYNC_ERROR && m.err.code > 0)
+			r = err_set(e, m.err.code, "%.*s", (int)sizeof m.err.msg - 1, m.err.msg);
 		/* Undoing needs the host's tree again. */
 		if (c->host_mntns >= 0)
 			(void)setns(c->host_mntns, CLONE_NEWNS);
+		/* The one that failed may have done half of its work. */
 		for (size_t k = i + 1; k-- > 0;)
-			if (stages[k].undo && (k < i || stages[k].undo == kill_init || stages[k].undo == cancel_hooks))
+			if (stages[k].undo)
 				stages[k].undo(c);
 		return r;
 	}
@@ -714,6 +728,8 @@ int start_container(const struct runtime *rt, const char *id, struct err *e)
 		r = start_begin(&c, e);
 	if (r == 0)
 		(void)unlinkat(c.dir_fd, "start", 0);
+	if (r == 0) /* it is there when a create was killed at its very end */
+		(void)unlinkat(c.dir_fd, "creating.json", 0);
 	/* Others may look at and change the container while its service gets ready. */
 	if (r == 0 && notify >= 0 && flock(c.dir_fd, LOCK_UN) == 0)
 		r = notify_forward(&c, notify, e);

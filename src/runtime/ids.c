@@ -332,6 +332,38 @@ int ids_free(int ids_fd, uint32_t base, const char *owner, struct err *e)
 	return change_owners(ids_fd, base, owner, false, e);
 }
 
+static bool is_owner(int ids_fd, const char *name, const char *owner)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *other;
+	char *cursor;
+
+	if (io_read_at(ids_fd, name, SLOT_FILE_MAX, &text, NULL) < 0)
+		return false;
+	cursor = text;
+	while (idtext_next_slot_owner(&cursor, &other) > 0)
+		if (strcmp(other, owner) == 0)
+			return true;
+	return false;
+}
+
+int ids_forget(int ids_fd, const char *owner, struct err *e)
+{
+	int fd = openat(ids_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *ent;
+
+	if (!dir)
+		return err_sys(e, errno, "read id registry");
+	while (r == 0 && (ent = readdir(dir))) {
+		uint32_t base;
+
+		if (num_u32(ent->d_name, &base) == 0 && is_owner(ids_fd, ent->d_name, owner))
+			r = ids_free(ids_fd, base, owner, e);
+	}
+	return r;
+}
+
 int ids_owners(int ids_fd, uint32_t base, char ***ret, struct err *e)
 {
 	_cleanup_free_ char *text = NULL;

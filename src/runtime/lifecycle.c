@@ -56,7 +56,8 @@ int delete_container(const struct runtime *rt, const char *id, bool force, struc
 	if (r == 0 && spec.poststop.n)
 		run_poststop(rt, &c, &spec);
 	container_done(&c);
-	return r;
+	/* What the state says of its groups makes no sense. */
+	return r == -EINVAL && force ? container_discard(rt, id, e) : r;
 }
 
 int kill_container(const struct runtime *rt, const char *id, int sig, bool all, struct err *e)

@@ -205,7 +205,7 @@ static void every_defect_is_an_error_with_file_reason_and_cure(void **state)
 		{ hard_link, -EPERM, "2 names", "make a copy" },
 		{ fifo, -EINVAL, "not a regular file", "put the settings into one" },
 		{ directory, -EINVAL, "not a regular file", "put the settings into one" },
-		{ parent_is_a_file, -ENOTDIR, "cannot open", "Not a directory" },
+		{ parent_is_a_file, -ENOTDIR, "cannot open", "not a directory" },
 		{ huge, -EFBIG, "1048576 bytes", "not a settings file" },
 		{ empty, -EINVAL, "not valid JSON", "correct it" },
 		{ cut, -EINVAL, "not valid JSON", "correct it" },
