@@ -172,7 +172,7 @@ static int prepare_process(struct err *e)
 	/* A caller who ignores it would have the kernel reap our children before we see their status. */
 	(void)signal(SIGCHLD, SIG_DFL);
 	if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
-		return err_sys(e, errno, "close_range (Linux 5.11 is needed; caisson needs 6.1)");
+		return err_sys(e, errno, "close_range");
 	for (int fd = 0; fd < 3; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
 			return err_sys(e, EBADF, "stdin, stdout and stderr must be open");

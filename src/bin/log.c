@@ -84,8 +84,14 @@ void log_line(const char *level, const char *text)
 
 int cli_fail(const struct err *e, int status)
 {
-	log_line("error", e->msg);
+	struct err hint = *e;
+
+	/* Whichever call it was. */
+	if (e->code == ENOSYS)
+		(void)err_set(&hint, ENOSYS, "%.900s; Linux 6.1 or newer is needed, without a filter that hides its system calls",
+			      e->msg);
+	log_line("error", hint.msg);
 	if (log_fd >= 0)
-		(void)fprintf(stderr, "%s\n", e->msg);
+		(void)fprintf(stderr, "%s\n", hint.msg);
 	return status;
 }

@@ -98,6 +98,9 @@ static void check_extent(const struct id_extent *x, uint64_t base, uint64_t main
 		/* Nobody's: no process has these ids. */
 		CHECK(x->outside == ID_SHADOW + x->inside);
 		CHECK(!owned || !(owner >= x->inside && owner < in_end));
+		/* but the container's own are its own, except the one whose place the owner has */
+		CHECK(in_end <= base || x->inside >= base + ID_RANGE ||
+		      (owned && x->inside == main_disk && x->count == 1));
 	} else if (x->inside == owner && owned) {
 		CHECK(x->count == 1 && x->outside == main_disk);
 	} else {

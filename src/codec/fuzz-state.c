@@ -32,6 +32,40 @@ static void check_again(const struct state *s)
 	state_done(&b);
 }
 
+static bool is_text(const json_t *o, const char *key, const char *value)
+{
+	return same(json_string_value(json_object_get(o, key)), value);
+}
+
+static bool is_number(const json_t *o, const char *key, uint64_t value)
+{
+	return (uint64_t)json_integer_value(json_object_get(o, key)) == value;
+}
+
+static bool is_flag(const json_t *o, const char *key, bool value)
+{
+	return json_is_true(json_object_get(o, key)) == value;
+}
+
+/* What was read is what another reader finds in the text. */
+static void check_members(const uint8_t *data, size_t size, const struct state *s)
+{
+	json_t *o = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
+
+	if (!o) /* a number that jansson cannot hold, in a member that is not ours */
+		return;
+	CHECK(is_text(o, "id", s->id) && is_text(o, "bundle", s->bundle) && is_text(o, "rootfs", s->rootfs) &&
+	      is_text(o, "created", s->created) && is_text(o, "cgroupsPath", s->cgroups_path));
+	CHECK(is_number(o, "pid", (uint64_t)s->pid) && is_number(o, "startTime", s->start_time) &&
+	      is_number(o, "base", s->base) && is_number(o, "rootfsDev", s->rootfs_dev) &&
+	      is_number(o, "engineDev", s->engine_dev));
+	CHECK(is_flag(o, "systemdCgroup", s->systemd_cgroup) && is_flag(o, "delegated", s->delegated) &&
+	      is_flag(o, "hasPoststart", s->has_poststart) && is_flag(o, "hasPoststop", s->has_poststop));
+	CHECK(same_json(json_object_get(o, "annotations"), s->annotations) &&
+	      same_json(json_object_get(o, "cgroup"), s->cgroup));
+	json_decref(o);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct state s, untouched;
@@ -51,6 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	CHECK(s.bundle && s.created && s.pid >= 0 && (s.pid == 0 || s.start_time > 0));
+	check_members(data, size, &s);
 	check_again(&s);
 	state_done(&s);
 	CHECK(!s.bundle && !s.annotations);

@@ -133,8 +133,10 @@ static int read_state(const struct runtime *rt, struct container *c, struct err 
 	if (r < 0)
 		return r;
 	take_state(c, &s);
-	if (c->init_pid > 0 && pidref_open(rt->proc_fd, c->init_pid, c->init_start, &c->init) < 0)
-		c->init = PIDREF_EMPTY;
+	r = c->init_pid > 0 ? pidref_open(rt->proc_fd, c->init_pid, c->init_start, &c->init) : -ESRCH;
+	/* EINVAL, ENOENT: the number is a thread's now. What else fails does not say that init is dead. */
+	if (r < 0 && r != -ESRCH && r != -EINVAL && r != -ENOENT)
+		return err_sys(e, -r, "look at container init %d", (int)c->init_pid);
 	/* Killed after its last write but before it told init, which then ended: nobody was told of this container. */
 	if (c->init.fd < 0 && faccessat(c->dir_fd, CREATING_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		c->creating = true;
@@ -354,7 +356,9 @@ int container_destroy(const struct runtime *rt, struct container *c, struct err 
 	int r, fd;
 
 	if (c->init.fd >= 0) {
-		(void)pidref_signal(&c->init, SIGKILL);
+		r = pidref_signal(&c->init, SIGKILL);
+		if (r < 0 && r != -ESRCH)
+			return err_sys(e, -r, "kill container init %d", (int)c->init.pid);
 		thaw(c); /* a frozen process does not see its death */
 		if (pidref_wait_exit(&c->init, 10000) == 0)
 			return err_set(e, EBUSY, "container init %d does not die; it is stuck in the kernel",

@@ -446,7 +446,7 @@ static int clone_init(struct create *c, struct err *e)
 	c->sync_init = fd_close(c->sync_init);
 	r = pidref_open(c->rt->proc_fd, pid, 0, &c->init);
 	if (r < 0)
-		return err_sys(e, -r, "container init %d died early", (int)pid);
+		return err_sys(e, -r, r == -ESRCH ? "container init %d died early" : "look at container init %d", (int)pid);
 	/* Not saved before the end: should we be killed, init sees it and exits, and its groups tell who is left. */
 	c->c.init_pid = pid;
 	c->c.init_start = c->init.start;
@@ -715,7 +715,9 @@ int start_container(const struct runtime *rt, const char *id, struct err *e)
 	if (r < 0)
 		return r;
 	status = container_status(&c);
-	if (status == CONTAINER_STOPPED)
+	if (status == CONTAINER_CREATING)
+		r = err_set(e, ENOENT, "container does not exist");
+	else if (status == CONTAINER_STOPPED)
 		r = err_set(e, EINVAL, "cannot start a container that has stopped");
 	else if (status != CONTAINER_CREATED)
 		r = err_set(e, EINVAL, "cannot start an already running container");

@@ -86,13 +86,20 @@ static void begin(const char *id, struct container *c)
 	assert_true(c->creating);
 }
 
+/* As the last stage of create. */
+static void finish(struct container *c)
+{
+	c->creating = false;
+	assert_int_equal(container_save(c, &err), 0);
+	assert_true(unlinkat(c->dir_fd, "creating.json", 0) == 0 || errno == ENOENT);
+}
+
 static void make_finished(const char *id)
 {
 	struct container c;
 
 	begin(id, &c);
-	c.creating = false;
-	assert_int_equal(container_save(&c, &err), 0);
+	finish(&c);
 	container_done(&c);
 }
 
@@ -180,9 +187,8 @@ static void what_is_saved_is_loaded(void **state)
 	c.delegated = c.has_poststop = true;
 	assert_int_equal(container_save(&c, &err), 0);
 	assert_true(there("c1", "creating.json") && !there("c1", "state.json"));
-	c.creating = false;
-	assert_int_equal(container_save(&c, &err), 0);
-	assert_true(there("c1", "state.json"));
+	finish(&c);
+	assert_true(there("c1", "state.json") && !there("c1", "creating.json"));
 	assert_int_equal(stat(path_of("c1", "state.json"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 
@@ -244,8 +250,7 @@ static void a_container_that_is_being_made_does_not_exist_yet(void **state)
 	assert_missing("c1");
 	assert_int_equal(container_new(&rt, "c1", &other, &err), -EEXIST);
 	assert_string_equal(err.msg, "container with id exists: c1");
-	c.creating = false;
-	assert_int_equal(container_save(&c, &err), 0);
+	finish(&c);
 	assert_int_equal(load("c1", false, &other), 0);
 	container_done(&other);
 	container_done(&c);
@@ -488,6 +493,47 @@ static void half_made_containers_are_swept_and_others_are_not(void **state)
 	assert_false(there("locked", ""));
 }
 
+/* The last write was done, but init was not told and ended: no caller has heard of this container. */
+static void one_that_was_killed_after_its_last_write_is_swept_once_init_is_gone(void **state)
+{
+	struct container c;
+	pid_t pid = sleeper();
+
+	(void)state;
+	begin("c1", &c);
+	assert_int_equal(container_save(&c, &err), 0);
+	adopt(&c, pid);
+	c.creating = false;
+	assert_int_equal(container_save(&c, &err), 0);
+	container_done(&c);
+	container_sweep(&rt);
+	assert_true(there("c1", "state.json")); /* init may have been released all the same */
+	assert_int_equal(load("c1", false, &c), 0);
+	assert_false(c.creating);
+	container_done(&c);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(test_wait(pid), -1);
+	container_sweep(&rt);
+	assert_false(there("c1", ""));
+}
+
+/* Killed between taking a range and writing down which. */
+static void a_range_that_no_state_tells_of_is_given_back(void **state)
+{
+	_cleanup_close_ int ids_fd = ids_open(ids_path, &err);
+	struct container c;
+	uint32_t base;
+
+	(void)state;
+	begin("c1", &c);
+	base = take_range(ids_fd, "c1");
+	assert_int_equal(container_save(&c, &err), 0); /* without it */
+	container_done(&c);
+	container_sweep(&rt);
+	assert_false(there("c1", ""));
+	assert_false(range_is_taken(ids_fd, base));
+}
+
 static void sweeping_without_a_root_directory_is_fine(void **state)
 {
 	(void)state;
@@ -618,6 +664,178 @@ static void destroying_ends_everything_and_can_be_done_again(void **state)
 	assert_missing("c1");
 }
 
+/* ---- with groups of its own ---- */
+
+static struct cgroup *make_group(struct container *ret, const char *id)
+{
+	static const struct cgroup_device all = { 'a', -1, -1, true, true, true };
+	const struct oci_resources none = { 0 };
+	struct cgroup_params p = { .id = id, .res = &none, .devices = &all, .n_devices = 1 };
+	struct cgroup *cg;
+	char path[64];
+
+	(void)snprintf(path, sizeof path, "/caisson-test-%d", (int)getpid());
+	p.cgroups_path = path;
+	if (cgroup_create(&p, &cg, &err) < 0)
+		fail_msg("%s", err.msg);
+	ret->cgroups_path = strdup(path);
+	ret->cgroup_saved = cgroup_save(cg);
+	assert_non_null(ret->cgroup_saved);
+	return cg;
+}
+
+static void assert_no_group_left(void)
+{
+	char command[128];
+
+	(void)snprintf(command, sizeof command, "! find /sys/fs/cgroup -name caisson-test-%d | grep .", (int)getpid());
+	assert_int_equal(system(command), 0);
+}
+
+static void a_frozen_container_is_paused_and_can_be_destroyed(void **state)
+{
+	struct container c;
+	struct cgroup *cg;
+	pid_t pid = sleeper(), other = sleeper();
+
+	(void)state;
+	begin("c1", &c);
+	cg = make_group(&c, "c1");
+	assert_int_equal(cgroup_enter(cg, pid, &err), 0);
+	assert_int_equal(cgroup_enter(cg, other, &err), 0);
+	adopt(&c, pid);
+	finish(&c);
+	assert_int_equal(container_status(&c), CONTAINER_RUNNING);
+	assert_int_equal(cgroup_freeze(cg, true, &err), 0);
+	assert_int_equal(container_status(&c), CONTAINER_PAUSED);
+	cgroup_free(cg);
+	container_done(&c);
+
+	assert_int_equal(load("c1", true, &c), 0);
+	assert_int_equal(container_status(&c), CONTAINER_PAUSED);
+	if (container_destroy(&rt, &c, &err) != 0)
+		fail_msg("%s", err.msg);
+	container_done(&c);
+	/* init and whoever else was in its groups */
+	assert_int_equal(test_wait(pid), -1);
+	assert_int_equal(test_wait(other), -1);
+	assert_false(there("c1", ""));
+	assert_no_group_left();
+}
+
+static void discarding_a_damaged_one_finds_its_groups_by_the_saved_spec(void **state)
+{
+	struct container c;
+	struct cgroup *cg;
+	char spec[512];
+	pid_t pid = sleeper();
+
+	(void)state;
+	begin("c1", &c);
+	cg = make_group(&c, "c1");
+	assert_int_equal(cgroup_enter(cg, pid, &err), 0);
+	cgroup_free(cg);
+	(void)snprintf(spec, sizeof spec,
+		       "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"r\"},\"linux\":{\"cgroupsPath\":\"%s\"}}", c.cgroups_path);
+	assert_int_equal(test_put(c.dir_fd, "config.json", spec), 0);
+	assert_int_equal(test_put(c.dir_fd, "state.json", "{"), 0);
+	container_done(&c);
+	if (container_discard(&rt, "c1", &err) != 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(test_wait(pid), -1);
+	assert_false(there("c1", ""));
+	assert_no_group_left();
+}
+
+/* ---- what an engine writes into the layers ---- */
+
+static void overlay(const char *at)
+{
+	char opts[512], target[128];
+
+	(void)snprintf(opts, sizeof opts, "lowerdir=%s/o/lower,upperdir=%s/o/upper,workdir=%s/o/work", top, top, top);
+	(void)snprintf(target, sizeof target, "%s/o/%s", top, at);
+	CHILD_CHECK(mount("overlay", target, "overlay", 0, opts) == 0);
+}
+
+static void refresh_in_child(void)
+{
+	static const char *const dirs[] = { "", "/lower", "/upper", "/work", "/engine", "/ours" };
+	char path[128], new_file[128];
+	struct container c = CONTAINER_EMPTY;
+	int fds[2], back[2];
+	struct stat st;
+	pid_t pid;
+	char x;
+
+	CHILD_CHECK(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		(void)snprintf(path, sizeof path, "%s/o%s", top, dirs[i]);
+		CHILD_CHECK(mkdir(path, 0755) == 0);
+		if (i == 0)
+			CHILD_CHECK(mount("t", path, "tmpfs", 0, NULL) == 0);
+	}
+	overlay("engine");
+	overlay("ours");
+	(void)snprintf(path, sizeof path, "%s/o/ours", top);
+	(void)snprintf(new_file, sizeof new_file, "%s/o/ours/new", top);
+	CHILD_CHECK(pipe2(fds, O_CLOEXEC) == 0 && pipe2(back, O_CLOEXEC) == 0);
+	pid = fork();
+	if (pid == 0) {
+		(void)close(back[1]);
+		CHILD_CHECK(chroot(path) == 0 && chdir("/") == 0);
+		CHILD_CHECK(write(fds[1], "r", 1) == 1);
+		(void)!read(back[0], &x, 1);
+		_exit(0);
+	}
+	CHILD_CHECK(read(fds[0], &x, 1) == 1);
+	/* Looked up in vain before the engine makes it: remembered as absent. */
+	CHILD_CHECK(access(new_file, F_OK) < 0 && errno == ENOENT);
+	(void)snprintf(path, sizeof path, "%s/o/engine/new", top);
+	CHILD_CHECK(test_put(AT_FDCWD, path, "new") == 0);
+	CHILD_CHECK(access(new_file, F_OK) < 0);
+
+	CHILD_CHECK(pidref_open(rt.proc_fd, pid, 0, &c.init) == 0);
+	(void)snprintf(path, sizeof path, "%s/o/ours", top);
+	CHILD_CHECK(stat(path, &st) == 0);
+	c.rootfs_dev = st.st_dev + 1; /* the container has moved to another file system: not ours to touch */
+	(void)snprintf(path, sizeof path, "%s/o/engine", top);
+	c.rootfs = strdup(path);
+	container_refresh_root(&rt, &c);
+	CHILD_CHECK(access(new_file, F_OK) < 0);
+	c.rootfs_dev = 0;
+	container_refresh_root(&rt, &c);
+	CHILD_CHECK(access(new_file, F_OK) < 0);
+	c.rootfs_dev = st.st_dev;
+	container_refresh_root(&rt, &c);
+	CHILD_CHECK(access(new_file, F_OK) == 0);
+
+	/* and the other way round, for what the engine reads */
+	CHILD_CHECK(stat(c.rootfs, &st) == 0);
+	c.engine_dev = st.st_dev;
+	(void)snprintf(path, sizeof path, "%s/o/engine/later", top);
+	CHILD_CHECK(access(path, F_OK) < 0);
+	(void)snprintf(new_file, sizeof new_file, "%s/o/ours/later", top);
+	CHILD_CHECK(test_put(AT_FDCWD, new_file, "x") == 0);
+	CHILD_CHECK(access(path, F_OK) < 0);
+	container_refresh_root(&rt, &c);
+	CHILD_CHECK(access(path, F_OK) == 0);
+	(void)close(back[1]);
+	CHILD_CHECK(test_wait(pid) == 0);
+	container_done(&c);
+	exit(0);
+}
+
+static void a_refreshed_root_shows_what_the_engine_wrote(void **state)
+{
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		refresh_in_child();
+	assert_int_equal(test_wait(pid), 0);
+}
+
 int main(void)
 {
 #define ROW(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -632,12 +850,17 @@ int main(void)
 		ROW(a_damaged_file_of_a_create_is_named_as_what_it_is),
 		ROW(discarding_spares_a_container_that_was_made_meanwhile),
 		ROW(half_made_containers_are_swept_and_others_are_not),
+		ROW(one_that_was_killed_after_its_last_write_is_swept_once_init_is_gone),
+		ROW(a_range_that_no_state_tells_of_is_given_back),
 		ROW(sweeping_without_a_root_directory_is_fine),
 		ROW(a_half_made_one_with_a_living_init_is_ended),
 		ROW(the_status_follows_init_and_its_socket),
 		ROW(the_state_object_is_what_the_specification_says),
 		ROW(groups_and_spec_are_taken_from_the_state_directory),
 		ROW(destroying_ends_everything_and_can_be_done_again),
+		ROW(a_frozen_container_is_paused_and_can_be_destroyed),
+		ROW(discarding_a_damaged_one_finds_its_groups_by_the_saved_spec),
+		ROW(a_refreshed_root_shows_what_the_engine_wrote),
 	};
 
 	if (geteuid() != 0) {

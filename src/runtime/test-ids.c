@@ -372,6 +372,20 @@ static void owners_share_a_range_and_the_last_one_frees_it(void **state)
 	assert_gets(5, "e", RANGE(0));
 }
 
+static void an_owner_is_forgotten_wherever_it_is(void **state)
+{
+	(void)state;
+	assert_gets(5, "a", RANGE(0));
+	assert_gets(5, "b", RANGE(1));
+	assert_gets(5, "a", RANGE(2)); /* a create that was killed and done again */
+	assert_int_equal(ids_share(ids_fd, RANGE(1), owner("a"), &err), 0);
+	assert_int_equal(ids_forget(ids_fd, owner("a"), &err), 0);
+	assert_int_equal(ids_forget(ids_fd, owner("a"), &err), 0);
+	assert_owners(RANGE(1), (const char *const[]){ "b", NULL });
+	assert_gets(5, "c", RANGE(0));
+	assert_gets(5, "d", RANGE(2));
+}
+
 /* ---- kill -9 at any time ---- */
 
 #define CRASH_POOL 8
@@ -566,6 +580,7 @@ int main(void)
 		ROW(a_dead_owners_range_is_not_taken_back_while_a_process_has_its_ids),
 		ROW(a_registry_file_that_cannot_be_understood_is_never_handed_out),
 		ROW(owners_share_a_range_and_the_last_one_frees_it),
+		ROW(an_owner_is_forgotten_wherever_it_is),
 		ROW(a_kill_at_any_time_leaves_a_sound_registry),
 		ROW(the_next_allocation_clears_temporary_files_of_the_dead),
 	};

@@ -103,11 +103,10 @@ with_tool() {
 
 # bind SOURCE DESTINATION [OPTION...] - add a bind mount
 bind() {
-	local src=$1 dst=$2
+	local src=$1 dst=$2 options
 	shift 2
-	[ $# -gt 0 ] || set -- rw
-	cfg '.mounts += [{destination: $d, source: $s, type: "bind", options: (["rbind"] + $ARGS.positional)}]' \
-		--arg s "$src" --arg d "$dst" --args "$@"
+	options=$(printf '%s\n' "${@:-rw}" | jq -R . | jq -sc '["rbind"] + .')
+	cfg '.mounts += [{destination: $d, source: $s, type: "bind", options: $o}]' --arg s "$src" --arg d "$dst" --argjson o "$options"
 }
 
 # share NAME [UID] - a directory that settings share
@@ -130,6 +129,17 @@ quick() {
 attack_run() {
 	script_is "$1"
 	run quick run --bundle "$B" "$ID"
+}
+
+# refused TEXT - create must fail and say something that matches TEXT; a create that succeeds is ended at once
+refused() {
+	# Not by `run`: the init of a container that should not exist would hold its pipe open.
+	if quick create --bundle "$B" "$ID" >"$B/refused" 2>&1; then
+		quick delete --force "$ID"
+		fail "accepted${2:+: $2}"
+		return 1
+	fi
+	assert_match "$(cat "$B/refused")" "$1" "${2:-}"
 }
 
 # no_leak - the last output shows nothing of the host

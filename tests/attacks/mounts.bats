@@ -138,7 +138,7 @@ start_target() {
 	start_target
 	run quick exec "$ID" /bin/sh -c 'mkdir /s; mount -t sysfs sysfs /s && touch /s/x; mount -t sysfs -o ro sysfs /s && ls /s/firmware'
 	[ "$status" -ne 0 ] || fail "$output"
-	assert_has "$output" "ermitted"
+	refute_has "$output" firmware
 }
 
 @test "A13 every mount that the spec wants read-only is so, in name and in fact" {
@@ -196,9 +196,7 @@ start_target() {
 		[ -e "$src" ] || continue
 		cp "$B/config.json" "$B/keep"
 		bind "$src" /x rw
-		run quick create --bundle "$B" "$ID"
-		[ "$status" -ne 0 ] || fail "accepted: $src"
-		assert_match "$output" "can't mount|no such|never" "$src"
+		refused "can't mount|o such|never" "$src"
 		mv "$B/keep" "$B/config.json"
 		n=$((n + 1))
 	done
@@ -211,14 +209,25 @@ start_target() {
 	assert_eq "$output" fine
 }
 
-@test "A154 root file systems that are the host's are refused" {
+@test "A154 the host's root directory, by any name, is no root file system for a container" {
 	local p
 	bundle rootfs
-	for p in / /. // /proc/self/root /proc/1/root /etc /usr /home /root /var /var/lib /run /proc /sys /dev "$HOST"; do
+	ln -s / "$B/link"
+	for p in / /. // /.. /proc/self/root /proc/1/root "$B/link" "$B/rootfs/../../../../../../../../../.."; do
 		cfg '.root.path = $p' --arg p "$p"
-		run quick create --bundle "$B" "$ID"
-		[ "$status" -ne 0 ] || fail "accepted as root file system: $p"
+		refused . "$p"
 	done
+}
+
+# Only directories of the test's own are tried: a runtime that accepts one writes to it as root.
+@test "A47 A154 a host directory that is no engine's and not in the bundle is no root file system for a container" {
+	bundle rootfs
+	cp -r "$B/rootfs" "$OCI/elsewhere"
+	cp "$HOST/token" "$OCI/elsewhere/token"
+	chmod 0600 "$OCI/elsewhere/token"
+	cfg '.root.path = $p' --arg p "$OCI/elsewhere"
+	refused 'root.path'
+	rm -rf "$OCI/elsewhere"
 }
 
 @test "A48 sockets of engines can not be had by another name or through their directory" {
@@ -230,9 +239,7 @@ start_target() {
 		for d in "$s/$n" "$s/./$n"; do
 			cp "$B/config.json" "$B/keep"
 			bind "$d" /x.sock rw
-			run quick create --bundle "$B" "$ID"
-			[ "$status" -ne 0 ] || fail "accepted: $d"
-			assert_has "$output" "sockets of engines"
+			refused "sockets of engines" "$d"
 			mv "$B/keep" "$B/config.json"
 		done
 	done
@@ -250,7 +257,8 @@ s = socket.socket(socket.AF_UNIX); s.bind("\0caisson-attack-'"$RUN_TAG"'"); s.li
 	with_tool fstypes
 	attack_run 'exec fstypes /mnt'
 	assert_eq "$status" 0
-	local allowed=" bind binfmt_misc bpf cgroup cgroup2 devpts fuse mqueue overlay proc ramfs sysfs tmpfs hugetlbfs " t bad=
+	# cpuset: the old name of a cgroup v1 hierarchy.
+	local allowed=" binfmt_misc cgroup cgroup2 cpuset devpts fuse mqueue overlay proc ramfs sysfs tmpfs " t bad=
 	for t in $(sed -n 's/^mounted //p' <<<"$output"); do
 		[[ $allowed == *" $t "* ]] || bad+=" $t"
 	done
@@ -265,8 +273,7 @@ s = socket.socket(socket.AF_UNIX); s.bind("\0caisson-attack-'"$RUN_TAG"'"); s.li
 	local t
 	for t in ext4 xfs btrfs iso9660 squashfs erofs nfs nfs4 cifs 9p fuse debugfs tracefs securityfs devtmpfs configfs efivarfs bpf overlayfs; do
 		bundle "t-$t" '.mounts += [{destination: "/x", type: "'$t'", source: "/dev/vda", options: []}]'
-		run quick create --bundle "$B" "$ID"
-		[ "$status" -ne 0 ] || fail "accepted: $t"
+		refused . "$t"
 	done
 }
 
