@@ -57,6 +57,27 @@ int idtext_next_account(char **cursor, uint64_t *ret_id)
 	return 0;
 }
 
+bool idtext_group_is_owners(char *passwd, char *group, uint32_t uid, uint32_t gid)
+{
+	uint64_t id;
+	char *line;
+
+	while ((line = next_line(&passwd))) {
+		char *field[5] = { 0 };
+		uint32_t u, g;
+		size_t n = 0;
+
+		while (n < 5 && (field[n] = strsep(&line, ":")))
+			n++;
+		if (n >= 4 && num_u32(field[2], &u) == 0 && num_u32(field[3], &g) == 0 && u == uid)
+			return g == gid;
+	}
+	while (idtext_next_account(&group, &id) > 0)
+		if (id == gid)
+			return false;
+	return true;
+}
+
 static int map_field(const char **p, uint64_t *ret)
 {
 	while (*p[0] == ' ')

@@ -22,6 +22,12 @@ int idtext_next_subid(char **cursor, const char **ret_name, uint64_t *ret_first,
 /* idtext_next_account() - third field of the next line of /etc/passwd or /etc/group. Return: 1, 0 at the end. */
 int idtext_next_account(char **cursor, uint64_t *ret_id);
 
+/*
+ * idtext_group_is_owners() - may files in a shared directory get its group @gid, when its owner is @uid? Only if that gives nobody else's rights away: it
+ * is the owner's primary group in @passwd, or no group of that number is named in @group. Both texts are modified.
+ */
+bool idtext_group_is_owners(char *passwd, char *group, uint32_t uid, uint32_t gid);
+
 /* idtext_next_map() - next line of /proc/PID/{uid,gid}_map. Return: 1, 0 at the end, -EPROTO for another form. */
 int idtext_next_map(char **cursor, struct id_extent *ret);
 

@@ -238,9 +238,34 @@ static void a_main_user_outside_of_the_range_owns_nothing(void **state)
 	assert_true(seen_as(&m, 100000) == 100000);
 }
 
+static void a_share_lends_only_the_owners_own_group(void **state)
+{
+	static const struct {
+		uint32_t uid, gid;
+		bool lent;
+	} rows[] = {
+		{ 1000, 1000, true },  /* alice's primary group */
+		{ 1000, 42, false },   /* shadow */
+		{ 1000, 4711, false }, /* she has an account, and that is not its group */
+		{ 1001, 100, true },   /* bob's is users */
+		{ 1234, 1234, true },  /* nobody's account, nobody's group */
+		{ 1234, 42, false },   { 0, 0, true }, { 0, 42, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char passwd[] = "root:x:0:0:root:/root:/bin/sh\nbroken\nalice:x:1000:1000::/home/alice:\nbob:x:1001:100:::\n";
+		char group[] = "root:x:0:\nshadow:x:42:alice\nusers:x:100:\nalice:x:1000:\n";
+
+		if (idtext_group_is_owners(passwd, group, rows[i].uid, rows[i].gid) != rows[i].lent)
+			fail_msg("%u:%u", rows[i].uid, rows[i].gid);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest rows[] = {
+		cmocka_unit_test(a_share_lends_only_the_owners_own_group),
 		cmocka_unit_test(subid_ranges_are_read_and_other_lines_skipped),
 		cmocka_unit_test(account_ids_are_the_third_field),
 		cmocka_unit_test(maps_are_read_as_the_kernel_prints_them),

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -311,8 +312,12 @@ static int destroy_cgroup(const struct runtime *rt, const struct container *c, s
 	if (c->cgroup_saved)
 		r = cgroup_load(c->cgroup_saved, &cg, e);
 	else if (c->creating && c->base && !c->systemd_cgroup)
-		r = recover_cgroup(rt, c, &cg, e);
+		/* Init sees that its create is gone, and ends; who stays belongs to another container. */
+		for (int i = 0; (r = recover_cgroup(rt, c, &cg, e)) == -EBUSY && i < 100; i++)
+			(void)poll(NULL, 0, 20);
 	else
+		return 0;
+	if (r == -EBUSY)
 		return 0;
 	if (r == 0) {
 		r = cgroup_destroy(cg, NULL);

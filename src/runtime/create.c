@@ -122,6 +122,7 @@ static int read_bundle(struct create *c, struct err *e)
 {
 	const char *bundle = c->o->bundle ? c->o->bundle : ".";
 	_cleanup_close_ int dir = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
 	int r;
 
 	if (dir < 0)
@@ -129,7 +130,13 @@ static int read_bundle(struct create *c, struct err *e)
 	r = path_of_fd(c->rt->proc_fd, dir, &c->bundle);
 	if (r < 0)
 		return err_sys(e, -r, "bundle %s", bundle);
+	/* Neither a fifo, on which we would wait for ever, nor a link. */
+	if (fstatat(dir, "config.json", &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
+		return err_set(e, EINVAL, "config.json in bundle %s is not a regular file; put the file itself there",
+			       c->bundle);
 	r = io_read_at(dir, "config.json", OCI_CONFIG_MAX, &c->config, &c->config_len);
+	if (r == -EFBIG)
+		return err_set(e, EFBIG, "config.json in bundle %s has more than %u MiB", c->bundle, OCI_CONFIG_MAX >> 20);
 	if (r == -ENOENT)
 		return err_set(e, ENOENT, "JSON specification file config.json not found in bundle %s", c->bundle);
 	if (r < 0)

@@ -216,6 +216,9 @@ static void __attribute__((noreturn)) task_main(struct exec *x)
 	if (r == 0 && (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
 		       syscall(SYS_setresuid, 0, 0, 0) < 0))
 		r = err_sys(&e, errno, "become container root");
+	/* Keys of whoever runs the engine are none of the container's (A63). */
+	if (r == 0)
+		r = confine_new_keyring(x->c.id, &e);
 	if (r == 0 && x->process.terminal) {
 		root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		r = console_open_in(root_fd, &x->process, x->console_fd, &slave, &e);

@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
+#include "codec/lexpath.h"
 #include "policy/policy.h"
 #include "runtime/plan.h"
 
@@ -89,8 +90,9 @@ int plan_devices(struct plan *p, struct err *e)
 
 		if (d.type == 'u')
 			d.type = 'c';
-		if (strncmp(d.path, "/dev/", 5) != 0)
-			return err_set(e, ENOTSUP, "config.json: linux.devices[%zu]: %s must lie below /dev", i, d.path);
+		if (strncmp(d.path, "/dev/", 5) != 0 || !lex_is_clean(d.path))
+			return err_set(e, ENOTSUP, "config.json: linux.devices[%zu]: %s must lie below /dev, without \"..\" and the "
+				       "like", i, d.path);
 		if (d.type == 'p' || find_safe(&d)) {
 			put_device(p, &d);
 			continue;

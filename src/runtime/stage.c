@@ -22,6 +22,7 @@
 #include "sys/userns.h"
 
 #define BIT(cap) (UINT64_C(1) << (cap))
+#define ACCOUNT_FILE_MAX (64u << 20)
 
 /* Put MNT on the stage (our working directory) under NAME. */
 static int put(int mnt, const char *name, bool is_dir, struct err *e)
@@ -91,7 +92,31 @@ static const char *const dev_links[][2] = {
 	{ "/proc/self/fd/2", "stderr" }, { "/proc/kcore", "core" },	 { "pts/ptmx", "ptmx" },
 };
 
-static int fill_dev(int dev, const struct plan *p, const struct stage_context *c, struct err *e)
+/*
+ * What will be mounted below /dev: the mount points have to be there before a read-only /dev is frozen. Nobody else
+ * sees this file system yet.
+ */
+static int make_dev_targets(int dev, const struct plan *p, struct err *e)
+{
+	for (size_t i = 0; i < p->n_mounts; i++) {
+		const struct planned_mount *m = &p->mounts[i];
+		_cleanup_close_ int fd = -EBADF;
+
+		if (strncmp(m->spec->destination, "/dev/", 5) != 0 || m->spec->destination[5] == '\0')
+			continue;
+		fd = path_make_in(dev, -EBADF, m->spec->destination + strlen("/dev"), m->is_dir, e);
+		if (fd < 0)
+			return fd;
+	}
+	if (p->spec->process.terminal) {
+		_cleanup_close_ int fd = path_make_in(dev, -EBADF, "/console", false, e);
+
+		return fd < 0 ? fd : 0;
+	}
+	return 0;
+}
+
+static int fill_dev(int dev, const struct plan *p, const struct stage_context *c, bool read_only, struct err *e)
 {
 	int r;
 
@@ -105,6 +130,8 @@ static int fill_dev(int dev, const struct plan *p, const struct stage_context *c
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(dev_links); i++)
 		if (symlinkat(dev_links[i][0], dev, dev_links[i][1]) < 0)
 			r = err_sys(e, errno, "make link /dev/%s", dev_links[i][1]);
+	if (r == 0 && read_only)
+		r = make_dev_targets(dev, p, e);
 	if (creds_restore(r == 0 ? e : NULL) < 0)
 		return -EPERM;
 	return r;
@@ -136,11 +163,13 @@ static int make_dev(const struct plan *p, const struct planned_mount *m, const s
 		r = mnt_fs_set_all(fs, o, e);
 	if (r < 0)
 		return r;
-	/* Never nodev, and read-only only to the container: init still makes mount points in it. */
+	/* Never nodev. */
 	mnt = mnt_fs_create(fs, ((unsigned)o->set | MOUNT_ATTR_NOSUID) & ~(unsigned)(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV), e);
 	if (mnt < 0)
 		return mnt;
-	r = fill_dev(mnt, p, c, e);
+	r = fill_dev(mnt, p, c, o->set & MOUNT_ATTR_RDONLY, e);
+	if (r == 0 && (o->set & MOUNT_ATTR_RDONLY))
+		r = mnt_set_attr(mnt, MOUNT_ATTR_RDONLY, 0, 0, false, e);
 	return r < 0 ? r : TAKE_FD(mnt);
 }
 
@@ -208,17 +237,37 @@ static int own_mapping(const struct planned_mount *m, const struct stage_context
 	return userns_make(c->rt->proc_fd, text[0], text[1], e);
 }
 
+/* A group that is not the owner's own (shadow, disk, docker) is not lent to a container: see idtext.h (A52). */
+static int lent_group(const struct runtime *rt, const struct source_map *map, uint32_t *ret, struct err *e)
+{
+	_cleanup_free_ char *passwd = NULL, *group = NULL;
+	int r = io_read_at(rt->etc_fd, "passwd", ACCOUNT_FILE_MAX, &passwd, NULL);
+
+	if (r == 0)
+		r = io_read_at(rt->etc_fd, "group", ACCOUNT_FILE_MAX, &group, NULL);
+	if (r < 0)
+		return err_sys(e, -r, "read /etc/passwd and /etc/group");
+	/* 0: no group is lent */
+	*ret = idtext_group_is_owners(passwd, group, map->owner_uid, map->owner_gid) ? map->owner_gid : 0;
+	return 0;
+}
+
 int stage_mapping(const struct plan *p, const struct source_map *map, const struct stage_context *c, int *ret_owned,
 		  struct err *e)
 {
 	const struct oci_user *u = &p->spec->process.user;
 	char uid_map[512], gid_map[512];
+	uint32_t gid;
+	int r;
 
 	*ret_owned = -EBADF;
 	if (map->verdict != BIND_SHARE)
 		return c->userns_fd;
+	r = lent_group(c->rt, map, &gid, e);
+	if (r < 0)
+		return r;
 	(void)idtext_owner_map(c->base, u->uid, map->owner_uid, uid_map, sizeof uid_map);
-	(void)idtext_owner_map(c->base, u->gid, map->owner_gid, gid_map, sizeof gid_map);
+	(void)idtext_owner_map(c->base, u->gid, gid, gid_map, sizeof gid_map);
 	*ret_owned = userns_make(c->rt->proc_fd, uid_map, gid_map, e);
 	return *ret_owned;
 }

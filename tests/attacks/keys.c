@@ -70,7 +70,7 @@ int main(int argc, char **argv)
 		(void)execvp(argv[3], argv + 3);
 		return perror(argv[3]), 2;
 	}
-	if (argc == 3 && strcmp(argv[1], "fill") == 0) {
+	if (argc >= 3 && strcmp(argv[1], "fill") == 0) {
 		int n = 0;
 
 		for (; n < atoi(argv[2]); n++) {
