@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# A kernel that lacks a system call: the runtime says so in one line, exits, and leaves nothing behind.
+# A kernel that lacks a system call: the runtime says in one line which version it needs, exits, and leaves nothing.
 
 load ../lib/common
 load ../lib/docker
@@ -34,7 +34,7 @@ refused()
 	without "$1"
 	[ "$status" -ne 0 ] || fail "ran without $2: $output"
 	assert_lines "$output" 1
-	assert_has "$output" "Function not implemented" "$2"
+	assert_has "$output" "function not implemented; Linux 6.1 or newer is needed" "$2"
 	assert_eq "$("$CAISSON_RUNTIME" --root "$OCI_ROOT" list -q)" "" "containers left without $2"
 	findmnt -rn -o TARGET | grep -F "$OCI/" && fail "mounts left without $2"
 	assert_eq "$(cgroup_dirs "ct-$RUN_TAG-oci/$ID")" "" "cgroups left without $2"
@@ -47,9 +47,9 @@ refused()
 	assert_eq "$output" ran
 }
 
-@test "a kernel that is too old for anything is refused with the version that is needed" {
+@test "a kernel that is too old for anything is refused" {
 	refused 436 close_range
-	assert_has "$output" "caisson needs 6.1"
+	assert_has "$output" close_range
 }
 
 @test "a kernel without id-mapped mounts is refused" {
