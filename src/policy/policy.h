@@ -36,6 +36,13 @@ int policy_sysctl(const struct oci_spec *s, struct err *e);
  */
 int policy_sysctl_path(const char *key, char *ret, size_t size);
 
+/*
+ * policy_root_path() - may the directory @path (canonical, absolute) be a container's root file system (A154)? Engines and bundles
+ * have them in directories of their own; /, /etc, /usr, /var and the like are refused: ids are mapped so that the
+ * container's root writes there as root.
+ */
+int policy_root_path(const char *path, struct err *e);
+
 /* policy_device_listed() - is the host device node @path in settings (allowedDevices)? */
 bool policy_device_listed(const struct settings *st, const char *path);
 

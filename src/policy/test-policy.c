@@ -285,9 +285,44 @@ static void only_cap_sys_admin_in_the_bounding_set_can_mount(void **state)
 	assert_false(policy_container_can_mount(&s));
 }
 
+static void a_root_file_system_is_no_directory_of_the_hosts(void **state)
+{
+	static const struct {
+		const char *path;
+		int r;
+	} rows[] = {
+		{ "/", -EPERM },
+		{ "/etc", -EPERM },
+		{ "/etc/x/rootfs", -EPERM },
+		{ "/usr/local", -EPERM },
+		{ "/root", -EPERM },
+		{ "/root/bundle/rootfs", 0 },
+		{ "/var", -EPERM },
+		{ "/var/lib/docker", -EPERM },
+		{ "/home", -EPERM },
+		{ "/run", -EPERM },
+		{ "/etcetera/rootfs", 0 },
+		{ "/home/alice/bundle/rootfs", 0 },
+		{ "/var/lib/docker/overlay2/0123/merged", 0 },
+		{ "/run/containerd/io.containerd.runtime.v2.task/default/c/rootfs", 0 },
+		{ "/tmp/b/rootfs", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err e = { 0 };
+
+		if (policy_root_path(rows[i].path, &e) != rows[i].r)
+			fail_msg("%s: %s", rows[i].path, e.msg);
+		if (rows[i].r < 0)
+			assert_non_null(strstr(e.msg, rows[i].path));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest rows[] = {
+		cmocka_unit_test(a_root_file_system_is_no_directory_of_the_hosts),
 		cmocka_unit_test(shared_host_namespaces_are_refused_with_the_documented_text),
 		cmocka_unit_test(a_joined_host_namespace_gets_the_same_text_as_a_missing_one),
 		cmocka_unit_test(sysctls_are_judged_by_the_namespace_they_belong_to),

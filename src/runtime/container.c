@@ -224,7 +224,7 @@ static int clear_leftover(const struct runtime *rt, const char *id, struct err *
 
 	r = set_names(rt, id, &old, e);
 	if (r == 0)
-		old.dir_fd = r = open_dir(old.dir, NULL);
+		old.dir_fd = r = open_dir(old.dir, e);
 	if (r >= 0 && lock_dir(old.dir_fd, false) < 0)
 		r = err_set(e, EEXIST, "container with id exists: %s", id);
 	else if (r >= 0 && !still_there(&old))

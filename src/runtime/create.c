@@ -442,6 +442,9 @@ static int clone_init(struct create *c, struct err *e)
 		args.cgroup = (unsigned)c->entry.into_fd;
 	}
 
+	/* The way back must work: nothing could be undone without it. */
+	if (setns(c->host_mntns, CLONE_NEWNS) < 0)
+		return err_sys(e, errno, "enter own mount namespace");
 	/* A mount namespace of the host's, in which the container's tree is built; nothing goes back (A46). */
 	if (chdir("/") < 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_sys(e, errno, "make an intermediate mount namespace");

@@ -108,7 +108,7 @@ static int run_one(const struct oci_hook *h, const char *state, struct err *e)
 	pid_t pid;
 
 	if (in < 0 || out < 0)
-		return err_sys(e, ENOMEM, "prepare hook");
+		return err_sys(e, out < 0 ? errno : -in, "prepare hook");
 	pid = fork();
 	if (pid < 0)
 		return err_sys(e, errno, "start hook");

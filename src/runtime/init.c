@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,6 +237,20 @@ static void __attribute__((noreturn)) fail(int fd, const struct err *e, int stat
 	_exit(status);
 }
 
+static void end_of_wait(int sig)
+{
+	_exit(128 + sig);
+}
+
+/* A created container that is told to end, ends, as runc's does: but pid 1 sees only signals that it has a handler for. */
+static void end_on_signals(void (*handler)(int))
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		(void)signal(signals[i], handler);
+}
+
 void container_init(const struct init_args *a)
 {
 	struct run_args run = {
@@ -256,9 +271,11 @@ void container_init(const struct init_args *a)
 	if (sync_send(a->sync, SYNC_READY, NULL) < 0 || await(a->sync, SYNC_RELEASE, &e) < 0)
 		_exit(1);
 	(void)close(a->sync);
+	end_on_signals(end_of_wait);
 	conn = start_wait(a->start_fd);
 	if (conn < 0)
 		_exit(1);
+	end_on_signals(SIG_DFL);
 	(void)close(a->start_fd);
 	run.notify_fd = conn;
 	if (a->preserve_fds && getenv("LISTEN_FDS")) {

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "policy/policy.h"
 #include "runtime/plan.h"
 #include "sys/missing.h"
 #include "sys/mnt.h"
@@ -188,8 +189,9 @@ int plan_root(const struct runtime *rt, struct plan *p, const char *bundle, stru
 	r = path_of_fd(rt->proc_fd, fd, &p->rootfs);
 	if (r < 0)
 		return err_sys(e, -r, "root.path: %s", p->spec->root_path);
-	if (strcmp(p->rootfs, "/") == 0)
-		return err_set(e, EPERM, "root.path: the host's own root directory cannot be a container's");
+	r = policy_root_path(p->rootfs, e);
+	if (r < 0)
+		return r;
 	if (fstatfs(fd, &sfs) < 0)
 		return err_sys(e, errno, "root.path: %s", p->rootfs);
 	if (sfs.f_type == OVERLAYFS_SUPER_MAGIC)

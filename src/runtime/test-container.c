@@ -23,6 +23,7 @@
 static char top[] = "/tmp/caisson-test-XXXXXX", root[64], ids_path[64];
 static struct runtime rt;
 static struct err err;
+static bool has_groups; /* this test made some */
 
 static void no_warning(const char *text)
 {
@@ -49,9 +50,31 @@ static int setup(void **state)
 	return rt.proc_fd < 0 || rt.etc_fd < 0 ? -1 : 0;
 }
 
+/* What a failed test left in its groups, frozen perhaps. */
+static void drop_groups(void)
+{
+	const struct oci_resources none = { 0 };
+	struct cgroup_params p = { .id = "c1", .res = &none };
+	struct cgroup *cg;
+	char path[64];
+
+	if (!has_groups)
+		return;
+	has_groups = false;
+	(void)snprintf(path, sizeof path, "/caisson-test-%d", (int)getpid());
+	p.cgroups_path = path;
+	if (cgroup_create(&p, &cg, NULL) < 0)
+		return;
+	(void)cgroup_freeze(cg, false, NULL);
+	(void)cgroup_kill(cg, SIGKILL, NULL);
+	(void)cgroup_destroy(cg, NULL);
+	cgroup_free(cg);
+}
+
 static int teardown(void **state)
 {
 	(void)state;
+	drop_groups();
 	(void)fd_close(rt.proc_fd);
 	(void)fd_close(rt.etc_fd);
 	test_dir_drop(top);
@@ -676,6 +699,7 @@ static struct cgroup *make_group(struct container *ret, const char *id)
 
 	(void)snprintf(path, sizeof path, "/caisson-test-%d", (int)getpid());
 	p.cgroups_path = path;
+	has_groups = true;
 	if (cgroup_create(&p, &cg, &err) < 0)
 		fail_msg("%s", err.msg);
 	ret->cgroups_path = strdup(path);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,6 +22,12 @@ static inline int sys_openat2(int dirfd, const char *path, const struct open_how
 static inline pid_t sys_clone3(struct clone_args *args)
 {
 	return (pid_t)syscall(SYS_clone3, args, sizeof *args);
+}
+
+/* Not the C library's: that one answers EINVAL where the kernel has none. */
+static inline int sys_statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *ret)
+{
+	return (int)syscall(SYS_statx, dirfd, path, flags, mask, ret);
 }
 
 static inline int sys_pivot_root(const char *new_root, const char *put_old)

@@ -12,6 +12,7 @@ teardown_file() {
 }
 
 teardown() {
+	[ -z "${OWN:-}" ] || rm -rf --one-file-system "$OWN"
 	attack_teardown
 }
 
@@ -219,15 +220,30 @@ start_target() {
 	done
 }
 
-# Only directories of the test's own are tried: a runtime that accepts one writes to it as root.
-@test "A47 A154 a host directory that is no engine's and not in the bundle is no root file system for a container" {
+# Only a directory that the test made is tried: a runtime that accepts it writes to it as root.
+@test "A47 A154 a directory of the host's own system is no root file system for a container" {
 	bundle rootfs
-	cp -r "$B/rootfs" "$OCI/elsewhere"
-	cp "$HOST/token" "$OCI/elsewhere/token"
-	chmod 0600 "$OCI/elsewhere/token"
-	cfg '.root.path = $p' --arg p "$OCI/elsewhere"
+	OWN=$(mktemp -d /usr/local/caisson-attack.XXXXXX)
+	mkdir "$OWN/rootfs"
+	cfg '.root.path = $p' --arg p "$OWN/rootfs"
 	refused 'root.path'
-	rm -rf "$OCI/elsewhere"
+	run ls "$OWN/rootfs"
+	assert_eq "$output" "" "made in it"
+}
+
+@test "A41 A44 the root file system can not be taken off, with pivot_root and without" {
+	local flag
+	for flag in --keep --no-pivot; do
+		bundle uncover
+		all_caps
+		with_tool uncover
+		cfg '.process.args = ["/bin/uncover", $m, "/etc/debian_version", "/etc/os-release"]' --arg m "$HOST/dir/marker"
+		run quick run "$flag" --bundle "$B" "$ID"
+		quick delete --force "$ID" || true
+		assert_has "$output" end
+		refute_has "$output" SEEN "$flag"
+		no_leak
+	done
 }
 
 @test "A48 sockets of engines can not be had by another name or through their directory" {

@@ -157,3 +157,16 @@ owners_hold() {
 	assert_has "$output" 'restricted host mount'
 	rm -rf "$SHARE/low" "$SHARE/top"
 }
+
+@test "a directory of the host's own is no root file system" {
+	bundle hostroot
+	local dir
+	for dir in / /etc /usr /usr/share /var /var/lib /home /run /tmp /dev /proc "$B/rootfs/../../../../../../.."; do
+		cfg '.root.path = $p' --arg p "$dir"
+		run rt create --bundle "$B" "$ID"
+		[ "$status" -eq 1 ] || fail "$dir was accepted"
+		assert_has "$output" 'root.path'
+		assert_eq "${#lines[@]}" 1
+		gone "$ID"
+	done
+}
