@@ -244,8 +244,11 @@ int assemble_enter(const struct init_args *a, struct assembled *t, struct err *e
 	const struct plan *p = a->plan;
 
 	*t = (struct assembled){ -EBADF, -EBADF, -EBADF, -EBADF, -EBADF };
-	if ((p->host_visible || p->no_pivot) && chdir(a->stage_at) < 0)
+	if (p->host_visible && chdir(a->stage_at) < 0)
 		return err_sys(e, errno, "enter the stage");
+	/* "/.." is what lies on top of the root: the stage. */
+	if (p->no_pivot && (chroot("/..") < 0 || chdir("/") < 0))
+		return err_sys(e, errno, "enter the stage (--no-pivot)");
 	/* Everything that the host built is locked in the copy that this makes (mount_namespaces(7)). */
 	if (unshare(CLONE_NEWNS) < 0)
 		return err_sys(e, errno, "unshare the mount namespace");
@@ -311,12 +314,6 @@ int assemble_pivot(const struct init_args *a, const struct assembled *t, struct 
 
 	if (fchdir(t->root_fd) < 0)
 		return err_sys(e, errno, "enter the root file system");
-	if (a->plan->no_pivot) {
-		/* From an initramfs there is nothing to pivot from: cover it, as runc does. Weaker, see caisson(8). */
-		if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
-			return err_sys(e, errno, "make the root file system the root (--no-pivot)");
-		return 0;
-	}
 	if (sys_pivot_root(".", ".") < 0)
 		return err_sys(e, errno, "pivot_root");
 	if (umount2(".", MNT_DETACH) < 0)

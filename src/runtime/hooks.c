@@ -105,7 +105,7 @@ static int wait_hook(pid_t pid, const struct oci_hook *h, int out, struct err *e
 static int run_one(const struct oci_hook *h, const char *state, struct err *e)
 {
 	_cleanup_close_ int in = input_fd(state), out = memfd_create("output", MFD_CLOEXEC);
-	pid_t pid;
+	pid_t us = getpid(), pid;
 
 	if (in < 0 || out < 0)
 		return err_sys(e, out < 0 ? errno : -in, "prepare hook");
@@ -114,7 +114,8 @@ static int run_one(const struct oci_hook *h, const char *state, struct err *e)
 		return err_sys(e, errno, "start hook");
 	if (pid == 0) {
 		/* It has a group of its own, so that a timeout reaches all of it, and ends with whoever waits for it. */
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != us)
+			_exit(1);
 		(void)setpgid(0, 0);
 		exec_hook(h, in, out);
 	}
@@ -154,7 +155,7 @@ int hooks_start(const struct oci_hooks *const *lists, const char *const *names, 
 {
 	size_t total = 0;
 	int fds[2];
-	pid_t pid;
+	pid_t us = getpid(), pid;
 
 	for (size_t i = 0; i < n; i++)
 		total += lists[i]->n;
@@ -170,7 +171,8 @@ int hooks_start(const struct oci_hooks *const *lists, const char *const *names, 
 		struct err own = { 0 };
 
 		/* We hold the container's lock, too: a killed create must not stay locked until its hooks end. */
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != us)
+			_exit(1);
 		(void)setpgid(0, 0);
 		if (run_lists(lists, names, n, state, mntns_fd, cwd, &own) < 0)
 			(void)io_write_all(fds[1], &own, sizeof own);

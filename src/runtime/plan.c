@@ -135,7 +135,8 @@ int plan_make(const struct runtime *rt, const struct plan_args *a, struct plan *
 	struct plan p = {
 		.spec = a->spec,
 		.settings = a->settings,
-		.no_pivot = a->no_pivot,
+		/* Hooks that want to see the host need its tree where it is. */
+		.no_pivot = a->no_pivot && a->spec->create_container.n == 0,
 		.host_visible = a->spec->create_container.n > 0,
 		.dev_in_root = true,
 		.root = { .fd = -EBADF, .parent_fd = -EBADF },

@@ -389,13 +389,19 @@ static int enter_stage(const struct plan *p, const struct stage_context *c, stru
 	mnt = mnt_fs_create(fs, MOUNT_ATTR_NOSUID, e);
 	if (mnt < 0)
 		return mnt;
-	r = mnt_attach_at(mnt, AT_FDCWD, c->at, e);
+	r = mnt_attach_at(mnt, AT_FDCWD, p->no_pivot ? "/" : c->at, e);
 	if (r < 0)
 		return r;
 	if (fchdir(mnt) < 0)
 		return err_sys(e, errno, "enter the stage");
-	if (p->host_visible || p->no_pivot)
+	if (p->host_visible)
 		return 0;
+	/*
+	 * An initramfs cannot be pivoted away from, but covered: init's copy of the stage is locked to what it covers, and
+	 * pivot_root(2) hands that lock on to the container's root, so nobody takes it off again (A41).
+	 */
+	if (p->no_pivot)
+		return chroot(".") < 0 ? err_sys(e, errno, "make the stage the root (--no-pivot)") : 0;
 	/* Stacks the old root on top of the new one; detaching it leaves a namespace with nothing of the host in it. */
 	if (sys_pivot_root(".", ".") < 0)
 		return err_sys(e, errno, "make the stage the root");

@@ -97,7 +97,7 @@ with_tool() {
 	tool "$@" || return 1
 	local t
 	for t; do
-		cp "$TOOLS/$t" "$B/rootfs/bin/$t"
+		cp --remove-destination "$TOOLS/$t" "$B/rootfs/bin/$t"
 	done
 }
 

@@ -218,7 +218,7 @@ killed_rt() {
 		.root.path = "/dev/null"|root.path: /dev/null is not a directory
 		.root.path = "no-such-dir"|root.path.*no-such-dir
 		.root.path = ("a" * 5000)|root.path
-		.root.path = "/proc"|/proc lies on a file system that cannot be id-mapped
+		.root.path = "/proc"|/proc (lies on a file system that cannot be id-mapped|is a directory of the host's own)
 		.linux.cgroupsPath = "/../../x"|cgroupsPath.*"\.\." is not allowed
 		.linux.cgroupsPath = "../../x"|cgroupsPath.*"\.\." is not allowed
 		.linux.cgroupsPath = "/"|cgroupsPath.*root of the hierarchy
@@ -625,9 +625,13 @@ time.sleep(60)' "$B/s" 3>&- &
 }
 
 @test "a hook that still runs when a later step fails ends with it" {
-	bundle hooklate '.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "exec sleep 61"]}] | .root.path = "/proc"'
-	refused 'id-mapped'
-	sleep 0.2
+	bundle hooklate '.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "exec sleep 61"]}]
+		| .linux.devices = [{path: "/dev/x", type: "c", major: 1, minor: 3, uid: 70000}]'
+	capture rt create --bundle "$B" "$ID"
+	one_line '/dev/x.*65536'
+	# Told to die, it may need a moment.
+	sleep 0.3
+	nothing_left "$ID"
 	[ -z "$(pgrep -fx 'sleep 61')" ]
 }
 

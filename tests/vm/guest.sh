@@ -11,7 +11,7 @@ cd "$top" || exit 1
 suites=${CAISSON_VM_SUITES:-unit control vm integration systemd}
 filter=${CAISSON_VM_FILTER:-}
 [ -z "${CAISSON_RUNTIME:-}" ] || export CAISSON_RUNTIME
-export CAISSON_VM=1 CAISSON_BUILD=$top/build PATH=/run/caisson-vm/bin:$PATH
+export CAISSON_VM=1 CAISSON_BUILD=$top/build PATH=$top/front:$PATH
 
 # Emulation is slow: of the integration files, those that depend on the kernel or on cgroup v2 are run, some of them on
 # engines with the systemd cgroup driver. The suite "full" has all of them.
@@ -28,8 +28,8 @@ note()
 # cgroup parent is a slice.
 install_dockerd_front()
 {
-	mkdir -p /run/caisson-vm/bin
-	cat >/run/caisson-vm/bin/dockerd <<'FRONT'
+	mkdir -p "$top/front"
+	cat >"$top/front/dockerd" <<'FRONT'
 #!/bin/bash
 case "$*" in
 *native.cgroupdriver=*) exec /usr/sbin/dockerd "$@" ;;
@@ -46,7 +46,7 @@ if [ "$driver" = systemd ]; then
 fi
 exec /usr/sbin/dockerd --exec-opt "native.cgroupdriver=$driver" "${args[@]}"
 FRONT
-	chmod 755 /run/caisson-vm/bin/dockerd
+	chmod 755 "$top/front/dockerd"
 }
 
 # One directory for all that the bats files make, as tests/run.sh does it.
