@@ -23,7 +23,7 @@
 static char top[] = "/tmp/caisson-test-XXXXXX", root[64], ids_path[64];
 static struct runtime rt;
 static struct err err;
-static bool has_groups; /* this test made some */
+static struct cgroup *test_group; /* of this test */
 
 static void no_warning(const char *text)
 {
@@ -51,30 +51,23 @@ static int setup(void **state)
 }
 
 /* What a failed test left in its groups, frozen perhaps. */
-static void drop_groups(void)
+static void drop_group(void)
 {
-	const struct oci_resources none = { 0 };
-	struct cgroup_params p = { .id = "c1", .res = &none };
-	struct cgroup *cg;
-	char path[64];
-
-	if (!has_groups)
+	if (!test_group)
 		return;
-	has_groups = false;
-	(void)snprintf(path, sizeof path, "/caisson-test-%d", (int)getpid());
-	p.cgroups_path = path;
-	if (cgroup_create(&p, &cg, NULL) < 0)
-		return;
-	(void)cgroup_freeze(cg, false, NULL);
-	(void)cgroup_kill(cg, SIGKILL, NULL);
-	(void)cgroup_destroy(cg, NULL);
-	cgroup_free(cg);
+	(void)cgroup_freeze(test_group, false, NULL);
+	(void)cgroup_kill(test_group, SIGKILL, NULL);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	(void)cgroup_destroy(test_group, NULL);
+	cgroup_free(test_group);
+	test_group = NULL;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	drop_groups();
+	drop_group();
 	(void)fd_close(rt.proc_fd);
 	(void)fd_close(rt.etc_fd);
 	test_dir_drop(top);
@@ -689,23 +682,20 @@ static void destroying_ends_everything_and_can_be_done_again(void **state)
 
 /* ---- with groups of its own ---- */
 
-static struct cgroup *make_group(struct container *ret, const char *id)
+static void make_group(struct container *ret, const char *id)
 {
 	static const struct cgroup_device all = { 'a', -1, -1, true, true, true };
 	const struct oci_resources none = { 0 };
 	struct cgroup_params p = { .id = id, .res = &none, .devices = &all, .n_devices = 1 };
-	struct cgroup *cg;
 	char path[64];
 
 	(void)snprintf(path, sizeof path, "/caisson-test-%d", (int)getpid());
 	p.cgroups_path = path;
-	has_groups = true;
-	if (cgroup_create(&p, &cg, &err) < 0)
+	if (cgroup_create(&p, &test_group, &err) < 0)
 		fail_msg("%s", err.msg);
 	ret->cgroups_path = strdup(path);
-	ret->cgroup_saved = cgroup_save(cg);
+	ret->cgroup_saved = cgroup_save(test_group);
 	assert_non_null(ret->cgroup_saved);
-	return cg;
 }
 
 static void assert_no_group_left(void)
@@ -719,20 +709,18 @@ static void assert_no_group_left(void)
 static void a_frozen_container_is_paused_and_can_be_destroyed(void **state)
 {
 	struct container c;
-	struct cgroup *cg;
 	pid_t pid = sleeper(), other = sleeper();
 
 	(void)state;
 	begin("c1", &c);
-	cg = make_group(&c, "c1");
-	assert_int_equal(cgroup_enter(cg, pid, &err), 0);
-	assert_int_equal(cgroup_enter(cg, other, &err), 0);
+	make_group(&c, "c1");
+	assert_int_equal(cgroup_enter(test_group, pid, &err), 0);
+	assert_int_equal(cgroup_enter(test_group, other, &err), 0);
 	adopt(&c, pid);
 	finish(&c);
 	assert_int_equal(container_status(&c), CONTAINER_RUNNING);
-	assert_int_equal(cgroup_freeze(cg, true, &err), 0);
+	assert_int_equal(cgroup_freeze(test_group, true, &err), 0);
 	assert_int_equal(container_status(&c), CONTAINER_PAUSED);
-	cgroup_free(cg);
 	container_done(&c);
 
 	assert_int_equal(load("c1", true, &c), 0);
@@ -750,15 +738,13 @@ static void a_frozen_container_is_paused_and_can_be_destroyed(void **state)
 static void discarding_a_damaged_one_finds_its_groups_by_the_saved_spec(void **state)
 {
 	struct container c;
-	struct cgroup *cg;
 	char spec[512];
 	pid_t pid = sleeper();
 
 	(void)state;
 	begin("c1", &c);
-	cg = make_group(&c, "c1");
-	assert_int_equal(cgroup_enter(cg, pid, &err), 0);
-	cgroup_free(cg);
+	make_group(&c, "c1");
+	assert_int_equal(cgroup_enter(test_group, pid, &err), 0);
 	(void)snprintf(spec, sizeof spec,
 		       "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"r\"},\"linux\":{\"cgroupsPath\":\"%s\"}}", c.cgroups_path);
 	assert_int_equal(test_put(c.dir_fd, "config.json", spec), 0);

@@ -128,7 +128,7 @@ quick() {
 # attack_run TEXT - run the bundle with a shell script; output and status for assertions
 attack_run() {
 	script_is "$1"
-	run quick run --bundle "$B" "$ID"
+	capture quick run --bundle "$B" "$ID"
 }
 
 # refused TEXT - create must fail and say something that matches TEXT; a create that succeeds is ended at once

@@ -20,7 +20,7 @@ teardown() {
 locks_hold() {
 	local depth
 	for depth in 0 1 2 3; do
-		run quick exec "$ID" /bin/locks "$depth" "$1" "$2"
+		capture quick exec "$ID" /bin/locks "$depth" "$1" "$2"
 		assert_eq "$status" 0 "depth $depth, $1 $2: $output"
 		assert_match "$output" '^held [0-9]+ of [0-9]+$' "depth $depth, $1 $2"
 		refute_match "$output" 'held 0 '
@@ -62,7 +62,7 @@ start_target() {
 @test "A37 A38 A39 A40 A43 a read-only root file system stays read-only at every depth" {
 	start_target '.root.readonly = true'
 	locks_hold ro /
-	run quick exec "$ID" /bin/touch /x
+	capture quick exec "$ID" /bin/touch /x
 	[ "$status" -ne 0 ]
 	assert_has "$output" "Read-only"
 }
@@ -78,7 +78,7 @@ start_target() {
 	sleeper
 	bg
 	locks_hold ro /v
-	run quick exec "$ID" /bin/touch /v/x
+	capture quick exec "$ID" /bin/touch /v/x
 	[ "$status" -ne 0 ] && [ ! -e "$v/x" ]
 }
 
@@ -137,7 +137,7 @@ start_target() {
 
 @test "A28 no way to a writable sysfs or to one without the mask" {
 	start_target
-	run quick exec "$ID" /bin/sh -c 'mkdir /s; mount -t sysfs sysfs /s && touch /s/x; mount -t sysfs -o ro sysfs /s && ls /s/firmware'
+	capture quick exec "$ID" /bin/sh -c 'mkdir /s; mount -t sysfs sysfs /s && touch /s/x; mount -t sysfs -o ro sysfs /s && ls /s/firmware'
 	[ "$status" -ne 0 ] || fail "$output"
 	refute_has "$output" firmware
 }
@@ -238,7 +238,7 @@ start_target() {
 		all_caps
 		with_tool uncover
 		cfg '.process.args = ["/bin/uncover", $m, "/etc/debian_version", "/etc/os-release"]' --arg m "$HOST/dir/marker"
-		run quick run "$flag" --bundle "$B" "$ID"
+		capture quick run "$flag" --bundle "$B" "$ID"
 		quick delete --force "$ID" || true
 		assert_has "$output" end
 		refute_has "$output" SEEN "$flag"

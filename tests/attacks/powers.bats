@@ -136,7 +136,7 @@ teardown() {
 	bg
 	second=$PID
 	[ "$(map_base "$first")" != "$(map_base "$second")" ]
-	run quick exec "$ID" /bin/sh -c "kill -9 $first; kill -9 -1; for p in /proc/[0-9]*; do readlink \$p/root/../.. ; done; true"
+	capture quick exec "$ID" /bin/sh -c "kill -9 $first; kill -9 -1; for p in /proc/[0-9]*; do readlink \$p/root/../.. ; done; true"
 	kill -0 "$first"
 	rt delete --force "$id1"
 	rm -rf "$b1"
