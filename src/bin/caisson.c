@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/num.h"
 #include "bin/cli.h"
+#include "sys/arguments.h"
 
 #define DEFAULT_ROOT "/run/caisson/containers"
 #define BASE_DIR "/run/caisson"
@@ -202,8 +203,9 @@ static int open_runtime(struct cli *cli, struct err *e)
 	return 0;
 }
 
-int main(int argc, char **argv)
+int main(int argc, char **original)
 {
+	char **argv = arguments_take(argc, original);
 	struct cli cli = { .rt = { .root = DEFAULT_ROOT, .ids_path = IDS_DIR, .warn = warn, .trace = trace,
 				   .systemd_helper = CAISSON_SYSTEMD_HELPER } };
 	const char *root = NULL, *log = NULL, *format = "text", *systemd = NULL, *debug = NULL, *version = NULL,
@@ -224,6 +226,8 @@ int main(int argc, char **argv)
 	int at, status = 1;
 
 	cli.inherited = prepare_fds();
+	if (!argv)
+		return 1;
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
 		usage(argc < 2 ? stderr : stdout);
 		return argc < 2;

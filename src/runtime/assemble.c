@@ -246,9 +246,6 @@ int assemble_enter(const struct init_args *a, struct assembled *t, struct err *e
 	*t = (struct assembled){ -EBADF, -EBADF, -EBADF, -EBADF, -EBADF };
 	if (p->host_visible && chdir(a->stage_at) < 0)
 		return err_sys(e, errno, "enter the stage");
-	/* "/.." is what lies on top of the root: the stage. */
-	if (p->no_pivot && (chroot("/..") < 0 || chdir("/") < 0))
-		return err_sys(e, errno, "enter the stage (--no-pivot)");
 	/* Everything that the host built is locked in the copy that this makes (mount_namespaces(7)). */
 	if (unshare(CLONE_NEWNS) < 0)
 		return err_sys(e, errno, "unshare the mount namespace");

@@ -448,6 +448,9 @@ static int clone_init(struct create *c, struct err *e)
 	/* A mount namespace of the host's, in which the container's tree is built; nothing goes back (A46). */
 	if (chdir("/") < 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_sys(e, errno, "make an intermediate mount namespace");
+	r = stage_enter(&c->plan, c->c.dir, e);
+	if (r < 0)
+		return r;
 	pid = joined_clone(&c->joined, &args, e);
 	if (pid < 0)
 		return pid;
@@ -491,10 +494,26 @@ static int map_ids(struct create *c, struct err *e)
 	return r < 0 ? r : 0;
 }
 
+/* caisson-systemd is a program of the host's: run it where it can be seen, and come back to the stage. */
+static int enter_by_systemd(struct create *c, struct err *e)
+{
+	_cleanup_close_ int here = openat(c->rt->proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	int r;
+
+	if (here < 0 || setns(c->host_mntns, CLONE_NEWNS) < 0)
+		return err_sys(e, errno, "enter the host's mount namespace");
+	r = cgroup_enter(c->cg, c->init.pid, e);
+	if (setns(here, CLONE_NEWNS) < 0 || (c->plan.host_visible && chdir(c->c.dir) < 0))
+		return err_sys(r == 0 ? e : NULL, errno, "go back to the stage");
+	return r;
+}
+
 static int enter_cgroup(struct create *c, struct err *e)
 {
-	int r = c->has_entry ? 0 : cgroup_enter(c->cg, c->init.pid, e);
+	int r = 0;
 
+	if (!c->has_entry)
+		r = c->rt->systemd_cgroup ? enter_by_systemd(c, e) : cgroup_enter(c->cg, c->init.pid, e);
 	if (r == 0 && c->c.delegated)
 		r = cgroup_delegate(c->cg, c->init.pid, e);
 	c->c.cgroup_saved = r == 0 ? cgroup_save(c->cg) : NULL;
@@ -545,7 +564,6 @@ static int stage_mounts(struct create *c, struct err *e)
 		.netns_fd = c->netns_fd,
 		.pidns_fd = c->pidns_fd,
 		.netns_is_hosts = c->joined.netns_is_hosts,
-		.at = c->c.dir,
 	};
 	int r = stage_build(&c->plan, &ctx, e);
 

@@ -20,6 +20,7 @@
 #include "runtime/lifecycle.h"
 #include "runtime/procfs.h"
 #include "runtime/start.h"
+#include "sys/arguments.h"
 #include "sys/missing.h"
 #include "sys/userns.h"
 
@@ -257,6 +258,7 @@ static int clone_task(struct exec *x, struct err *e)
 		return err_sys(e, errno, "exec");
 	helper = sys_clone3(&plain);
 	if (helper == 0) {
+		arguments_hide();
 		pid = setns(x->c.init.fd, ALL_NAMESPACES) < 0 ? -errno : sys_clone3(&args);
 		if (pid == 0) {
 			(void)fd_close(x->sync);

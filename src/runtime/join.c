@@ -18,6 +18,7 @@
 #include "base/io.h"
 #include "codec/idtext.h"
 #include "policy/policy.h"
+#include "sys/arguments.h"
 #include "sys/missing.h"
 #include "sys/userns.h"
 
@@ -211,6 +212,7 @@ pid_t joined_clone(const struct joined *j, struct clone_args *args, struct err *
 		return err_sys(e, errno, "clone container init");
 	helper = sys_clone3(&plain);
 	if (helper == 0) {
+		arguments_hide();
 		answer = enter_all(j);
 		if (answer == 0) {
 			args->flags |= CLONE_PARENT;

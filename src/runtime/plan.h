@@ -143,13 +143,15 @@ struct stage_context {
 	uint32_t base;
 	int userns_fd, netns_fd, pidns_fd;
 	bool netns_is_hosts; /* joined, and owned by the host's user namespace: sysfs is made read-only */
-	const char *at;	     /* directory of the host where the stage is attached (the state directory) */
 };
 
 /*
- * stage_build() - in the intermediate mount namespace (unshared, private): attach the stage, make all of its mounts and make it the
- * root of the namespace (unless plan->host_visible).
+ * stage_enter() - in the intermediate mount namespace (unshared, private), before init is cloned into it: attach the stage
+ * at @at (a directory of the host: the state directory) and make it the root of the namespace (unless plan->host_visible), so that
+ * whoever can look at init from the start sees nothing of the host's mounts (A34). Working directory: the stage.
+ * stage_build() - make all of its mounts, when init and its namespaces exist.
  */
+int stage_enter(const struct plan *p, const char *at, struct err *e);
 int stage_build(struct plan *p, const struct stage_context *c, struct err *e);
 
 /*

@@ -379,7 +379,7 @@ static int stage_tools(const struct plan *p, const struct stage_context *c, stru
 	return r;
 }
 
-static int enter_stage(const struct plan *p, const struct stage_context *c, struct err *e)
+int stage_enter(const struct plan *p, const char *at, struct err *e)
 {
 	_cleanup_close_ int fs = mnt_fs_open("tmpfs", e), mnt = -EBADF;
 	int r = fs < 0 ? fs : mnt_fs_set(fs, "mode", "755", e);
@@ -389,7 +389,7 @@ static int enter_stage(const struct plan *p, const struct stage_context *c, stru
 	mnt = mnt_fs_create(fs, MOUNT_ATTR_NOSUID, e);
 	if (mnt < 0)
 		return mnt;
-	r = mnt_attach_at(mnt, AT_FDCWD, p->no_pivot ? "/" : c->at, e);
+	r = mnt_attach_at(mnt, AT_FDCWD, p->no_pivot ? "/" : at, e);
 	if (r < 0)
 		return r;
 	if (fchdir(mnt) < 0)
@@ -412,10 +412,8 @@ static int enter_stage(const struct plan *p, const struct stage_context *c, stru
 
 int stage_build(struct plan *p, const struct stage_context *c, struct err *e)
 {
-	int r = enter_stage(p, c, e);
+	int r = stage_root(p, c, e);
 
-	if (r == 0)
-		r = stage_root(p, c, e);
 	if (r == 0)
 		r = stage_tools(p, c, e);
 	for (size_t i = 0; r == 0 && i < p->n_mounts; i++) {
