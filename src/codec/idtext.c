@@ -51,7 +51,7 @@ int idtext_next_account(char **cursor, uint64_t *ret_id)
 		if (!p)
 			continue;
 		p++;
-		if (num_span(&p, UINT32_MAX, ret_id) == 0 && *p == ':')
+		if (num_span(&p, UINT32_MAX, ret_id) == 0 && (*p == ':' || *p == '\0'))
 			return 1;
 	}
 	return 0;

@@ -14,7 +14,7 @@ int signal_from_text(const char *s)
 	uint64_t n;
 
 	if (num_u64(s, 64, &n) == 0)
-		return n > 0 ? (int)n : -EINVAL;
+		return (int)n;
 	if (strncasecmp(s, "SIG", 3) == 0)
 		s += 3;
 	/* The kernel's numbers: the C library keeps the first two real-time signals to itself, a container may not. */

@@ -57,7 +57,8 @@ static void account_ids_are_the_third_field(void **state)
 		      "big:x:4294967296:1\n"
 		      "hex:x:0x10:\n"
 		      "group:x:1234:a,b\n"
-		      "empty::65534:";
+		      "empty::65534:\n"
+		      "bare:x:77";
 	char *cursor = text;
 	uint64_t id;
 
@@ -68,6 +69,8 @@ static void account_ids_are_the_third_field(void **state)
 	assert_int_equal(id, 1234);
 	assert_int_equal(idtext_next_account(&cursor, &id), 1);
 	assert_int_equal(id, 65534);
+	assert_int_equal(idtext_next_account(&cursor, &id), 1);
+	assert_int_equal(id, 77);
 	assert_int_equal(idtext_next_account(&cursor, &id), 0);
 }
 

@@ -20,7 +20,7 @@ static void names_numbers_and_real_time_forms_are_known(void **state)
 		int sig;
 	} rows[] = {
 		{ "SIGTERM", SIGTERM }, { "TERM", SIGTERM },	{ "term", SIGTERM },	{ "sigKill", SIGKILL },
-		{ "15", 15 },		{ "1", 1 },		{ "64", 64 },		{ "09", 9 },
+		{ "15", 15 },		{ "0", 0 },		{ "1", 1 },		{ "64", 64 },		{ "09", 9 },
 		{ "SIGHUP", SIGHUP },	{ "WINCH", SIGWINCH },	{ "SYS", SIGSYS },	{ "STKFLT", SIGSTKFLT },
 		{ "IOT", SIGABRT },	{ "ABRT", SIGABRT },	{ "SIGPOLL", SIGIO },	{ "IO", SIGIO },
 		{ "CLD", SIGCHLD },	{ "CHLD", SIGCHLD },
@@ -38,7 +38,7 @@ static void names_numbers_and_real_time_forms_are_known(void **state)
 static void anything_else_is_refused(void **state)
 {
 	static const char *const rows[] = {
-		"",	   "0",	      "65",	   "-1",       "+1",	    " 1",	"1 ",	     "0x9",	 "SIG",
+		"",	   "65",	   "-1",       "+1",	    " 1",	"1 ",	     "0x9",	 "SIG",
 		"SIG9",	   "SIGSIGTERM", "TERMX",  "SIGTER",   "RTMIN+",    "RTMIN+31", "RTMIN-1",   "RTMINX",	 "RTMAX-",
 		"RTMAX-31", "RTMAX+1", "RTMAXX",   "RTMIN+ 1", "RTMIN+99999999999999999999", "99999999999999999999", "SIGRTMIN3",
 		"EXIT",	   "SIG TERM", "TERM\n",

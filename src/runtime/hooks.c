@@ -84,6 +84,13 @@ static int wait_hook(pid_t pid, const struct oci_hook *h, int out, struct err *e
 	char text[OUTPUT_MAX];
 	int status, r;
 
+	/* Without one there is no timeout: then it does not run. */
+	if (fd < 0) {
+		r = err_sys(e, errno, "watch hook");
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+		return r;
+	}
 	/* poll(2) takes 24 days at the most: that is as good as for ever. */
 	do
 		r = poll(&pfd, 1, h->timeout > 0 && h->timeout <= INT_MAX / 1000 ? h->timeout * 1000 : -1);
