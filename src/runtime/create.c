@@ -29,6 +29,7 @@
 #include "runtime/notify.h"
 #include "runtime/plan.h"
 #include "runtime/start.h"
+#include "sys/creds.h"
 #include "sys/missing.h"
 #include "sys/path.h"
 #include "sys/settings-file.h"
@@ -451,11 +452,20 @@ static int clone_init(struct create *c, struct err *e)
 	r = stage_enter(&c->plan, c->c.dir, e);
 	if (r < 0)
 		return r;
-	pid = joined_clone(&c->joined, &args, e);
-	if (pid < 0)
-		return pid;
+	if (c->joined.userns_fd < 0)
+		r = creds_become_owner(c->c.base, e);
+	pid = r < 0 ? r : joined_clone(&c->joined, &args, e);
 	if (pid == 0)
 		init_main(c);
+	if (c->joined.userns_fd < 0)
+		r = creds_restore(pid < 0 ? NULL : e);
+	if (pid < 0)
+		return pid;
+	if (r < 0) {
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+		return r;
+	}
 	c->sync_init = fd_close(c->sync_init);
 	r = pidref_open(c->rt->proc_fd, pid, 0, &c->init);
 	if (r < 0)
@@ -520,6 +530,17 @@ static int enter_cgroup(struct create *c, struct err *e)
 	return r == 0 && !c->c.cgroup_saved ? err_sys(e, ENOMEM, "save control groups") : r;
 }
 
+/* prlimit(2) wants the same ids or CAP_SYS_RESOURCE, which not every host's root has. */
+static int set_rlimits(struct create *c, struct err *e)
+{
+	const struct oci_process *p = &c->spec.process;
+	int r = creds_become(c->c.base, UINT64_MAX, e);
+
+	if (r == 0)
+		r = confine_rlimits(c->init.pid, p->rlimits, p->n_rlimits, e);
+	return creds_restore(r == 0 ? e : NULL) < 0 ? -EPERM : r;
+}
+
 static int limit_init(struct create *c, struct err *e)
 {
 	const struct oci_process *p = &c->spec.process;
@@ -527,8 +548,8 @@ static int limit_init(struct create *c, struct err *e)
 
 	if (p->has_oom_score_adj)
 		r = confine_oom_score_adj(c->rt->proc_fd, c->init.pid, p->oom_score_adj, e);
-	if (r == 0)
-		r = confine_rlimits(c->init.pid, p->rlimits, p->n_rlimits, e);
+	if (r == 0 && p->n_rlimits)
+		r = set_rlimits(c, e);
 	if (r == 0)
 		r = confine_scheduling(c->init.pid, p, e);
 	if (r == 0 && p->has_exec_cpu_affinity && p->cpu_affinity_final)

@@ -250,9 +250,10 @@ static int clone_task(struct exec *x, struct err *e)
 	pid_t helper, pid = -EPIPE;
 	int fds[2], r;
 
+	/* From outside of the container's cgroup namespace: with nsdelegate that is a border for moves. Inherited then. */
 	if (x->entry.into_fd >= 0) {
-		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (unsigned)x->entry.into_fd;
+		plain.flags |= CLONE_INTO_CGROUP;
+		plain.cgroup = (unsigned)x->entry.into_fd;
 	}
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_sys(e, errno, "exec");

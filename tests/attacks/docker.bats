@@ -134,12 +134,21 @@ image() {
 
 @test "A63 a session key of the engine's does not come into a container with exec" {
 	tool keys
-	dbg keys --privileged
-	d cp "$TOOLS/keys" keys:/bin/keys
-	capture timeout 20 "$DOCKER" exec --privileged keys /bin/keys look
-	assert_has "$output" session
-	local inside=${output##*session }
-	capture timeout 20 "$DOCKER" exec --privileged keys /bin/keys look
-	# The same session keyring for init and for each exec: the container's own.
-	assert_eq "${output##*session }" "$inside"
+	local s
+	s=$(share_dir attack-keys 1000)
+	cp "$TOOLS/keys" "$s/keys"
+	dbg keys --privileged -v "$s:/k:ro"
+	# The same session keyring for all execs, the container's own, and not the engine's.
+	capture timeout 20 "$DOCKER" exec --privileged keys /k/keys look
+	assert_match "$output" 'session [0-9]+$'
+	local first=${output##*session }
+	capture timeout 20 "$DOCKER" exec --privileged keys /k/keys look
+	assert_eq "${output##*session }" "$first"
+	dbg other --privileged -v "$s:/k:ro"
+	capture timeout 20 "$DOCKER" exec --privileged other /k/keys look
+	assert_match "$output" 'session [0-9]+$'
+	[ "${output##*session }" != "$first" ] || fail "two containers have the same session keyring"
+	# Other users of the container do not get at root's.
+	capture timeout 20 "$DOCKER" exec -u 1000 keys /k/keys join "_ses.$(d inspect -f '{{.Id}}' keys)"
+	refute_has "$output" "session $first"
 }

@@ -11,7 +11,7 @@ cd "$top" || exit 1
 suites=${CAISSON_VM_SUITES:-unit control vm integration systemd}
 filter=${CAISSON_VM_FILTER:-}
 [ -z "${CAISSON_RUNTIME:-}" ] || export CAISSON_RUNTIME
-export CAISSON_VM=1 CAISSON_BUILD=$top/build PATH=$top/front:$PATH
+export CAISSON_VM=1 CAISSON_BUILD=$top/build PATH=$top/front:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 # Emulation is slow: of the integration files, those that depend on the kernel or on cgroup v2 are run, some of them on
 # engines with the systemd cgroup driver. The suite "full" has all of them.
