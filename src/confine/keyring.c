@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define KEY_OTHER_SEARCH 0x8u /* lets an exec'ed process with another id join the same keyring by its name */
+#define KEY_USR_SEARCH	0x00080000u
 #define KEY_NAME_MAX	 1100 /* "_ses." and the longest id; the kernel takes 4095 */
 
 /* The description is "type;uid;gid;permissions in hex;name". No allocation, no stdio parsing: see confine.h. */
@@ -63,7 +64,7 @@ int confine_new_keyring(const char *id, struct err *e)
 	desc[(size_t)n < sizeof desc ? (size_t)n : sizeof desc - 1] = '\0';
 	if (key_permissions(desc, &perm) < 0)
 		return err_set(e, EINVAL, "session keyring '%s': no permissions in '%s'", name, desc);
-	if (syscall(SYS_keyctl, KEYCTL_SETPERM, key, perm | KEY_OTHER_SEARCH, 0, 0) < 0 && errno != EACCES)
+	if (syscall(SYS_keyctl, KEYCTL_SETPERM, key, perm | KEY_USR_SEARCH | KEY_OTHER_SEARCH, 0, 0) < 0 && errno != EACCES)
 		return err_sys(e, errno, "session keyring '%s': set permissions", name);
 	return 0;
 }

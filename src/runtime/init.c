@@ -173,10 +173,11 @@ static int build(const struct init_args *a, struct assembled *t, struct err *e)
 	if (a->new_ns[OCI_NS_CGROUP] && unshare(CLONE_NEWCGROUP) < 0)
 		return err_sys(e, errno, "make a cgroup namespace");
 	r = assemble_enter(a, t, e);
-	if (r == 0 && a->new_keyring)
-		r = confine_new_keyring(a->id, e);
 	if (r == 0)
 		r = become_container_root(e);
+	/* As container root, so that exec finds it by its name (keyrings(7)). */
+	if (r == 0 && a->new_keyring)
+		r = confine_new_keyring(a->id, e);
 	if (r == 0 && a->new_ns[OCI_NS_IPC] && unshare(CLONE_NEWIPC) < 0)
 		r = err_sys(e, errno, "make an ipc namespace");
 	if (r == 0)
