@@ -3,7 +3,6 @@
  * Kernel keyrings.
  *   keys hold TEXT COMMAND...   new session keyring with a key "caisson-canary" that holds TEXT, then the command
  *   keys look                   print what can be read of any key in reach: "session ID", "key NAME = TEXT"
- *   keys join NAME              join the session keyring of that name, print its id
  *   keys fill N                 add N keys; print how many were added
  */
 #define _GNU_SOURCE
@@ -84,10 +83,6 @@ int main(int argc, char **argv)
 		printf("added %d\n", n);
 		(void)fflush(stdout);
 		(void)sleep(argc > 3 ? 30 : 3);
-		return 0;
-	}
-	if (argc == 3 && strcmp(argv[1], "join") == 0) {
-		printf("session %ld\n", keyctl(KEYCTL_JOIN_SESSION_KEYRING, (long)(uintptr_t)argv[2], 0, 0, 0));
 		return 0;
 	}
 	look();

@@ -366,6 +366,34 @@ s = socket.socket(socket.AF_UNIX); s.bind("\0caisson-attack-'"$RUN_TAG"'"); s.li
 	assert_eq "$output" "" "a set-group-id program of group shadow"
 }
 
+@test "A52 A109 a set-user-id program left behind gives no host user the next container of the range" {
+	bundle leave
+	privileged
+	local s base
+	# Nobody's directory: everything in it lands in the container's own range.
+	s=$(share left 0)
+	bind "$s" /s rw
+	with_tool takeover
+	attack_run 'cp /bin/takeover /s/t && chmod 4755 /s/t; awk "{print \$2}" /proc/self/uid_map'
+	base=$output
+	assert_eq "$(stat -c '%u %a' "$s/t")" "$base 4755"
+	rt delete --force "$ID" || true
+	rm -rf "$B"
+	jq --argjson f "$base" '.caisson.idPool = {first: $f, count: 1}' "$SETTINGS" >"${SETTINGS%/*}/same-range.json"
+	SETTINGS=${SETTINGS%/*}/same-range.json
+	chmod 0644 "$SETTINGS"
+	bundle next
+	sleeper
+	eventually 15 bg
+	cp "$HOST/token" "$B/rootfs/token"
+	chmod 0600 "$B/rootfs/token"
+	assert_eq "$(map_base "$PID")" "$base"
+	run setpriv --reuid 65534 --regid 65534 --clear-groups "$s/t" "$PID" /token
+	assert_has "$output" "id $base" "control: the set-user-id bit works on the host"
+	refute_has "$output" ENTERED
+	no_leak
+}
+
 @test "A53 every file has the ids that the ledger says, seen from inside and from outside" {
 	bundle map
 	privileged

@@ -12,7 +12,7 @@ teardown_file() {
 }
 
 teardown() {
-	[ -z "${SWAPPER:-}" ] || kill "$SWAPPER" 2>/dev/null || true
+	kill ${SWAPPER:-} ${AGENT:-} 2>/dev/null || true
 	attack_teardown
 }
 
@@ -417,7 +417,8 @@ in_loop_with_peer() {
 	for i in $(seq 100); do
 		quick exec "$ID" /bin/true
 	done
-	quick exec "$ID" /bin/touch /tmp/watch-stop
+	# The watcher ends at once, and with it whoever told it so.
+	quick exec "$ID" /bin/touch /tmp/watch-stop || true
 	eventually 10 grep -q looked "$B/out"
 	output=$(cat "$B/out")
 	refute_match "$output" 'GOT (link|open|environ|maps|mem|fd|ptrace)'
@@ -446,6 +447,35 @@ in_loop_with_peer() {
 	refute_match "$output" 'GOT mountinfo: .* /(etc|home|usr|var/lib)[ /]'
 	refute_match "$output" 'GOT mountinfo: [0-9]+ [0-9]+ [0-9:]+ / / [a-z,=0-9]+ (shared:[0-9]+ )?- (ext4|xfs|btrfs|overlay)'
 	refute_match "$output" 'GOT cmdline: .*--root'
+}
+
+@test "A21 the seccomp listener of an exec is taken from the new process, never from the container's process 1" {
+	bundle listener
+	privileged
+	cfg '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: $p, architectures: ["SCMP_ARCH_X86_64"],
+		syscalls: [{names: ["sethostname"], action: "SCMP_ACT_NOTIFY"}]}' --arg p "$OCI/agent"
+	# An agent that says what kind of file each container and exec hands over, and keeps it open.
+	$PYTHON - "$OCI/agent" >"$B/agent" 3>&- <<-'PY' &
+		import array, os, socket, sys
+		s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
+		kept = []
+		while True:
+		    c, _ = s.accept()
+		    m, anc, _, _ = c.recvmsg(65536, 4096)
+		    for _, _, data in anc:
+		        a = array.array("i"); a.frombytes(data[:len(data) // 4 * 4]); kept += list(a)
+		        for f in a: print(os.readlink("/proc/self/fd/%d" % f), flush=True)
+	PY
+	AGENT=$!
+	eventually 5 test -S "$OCI/agent"
+	# Process 1 has open files at every number that the runtime could be told.
+	script_is 'for i in 3 4 5 6 7 8 9; do eval "exec $i</bin/busybox"; done; echo up; exec sleep 30'
+	bg
+	eventually 5 grep -q up "$B/out"
+	capture quick exec "$ID" /bin/true
+	kill "$AGENT"
+	assert_eq "$(sort -u "$B/agent")" "anon_inode:seccomp notify"
+	assert_eq "$(wc -l <"$B/agent")" 2
 }
 
 @test "A22 no mapping of a spec gives a container an id of the host" {
