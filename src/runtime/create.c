@@ -425,6 +425,17 @@ static void __attribute__((noreturn)) init_main(struct create *c)
 	container_init(&a);
 }
 
+/*
+ * To whom the container's user namespace belongs on the host. Not root, to whom its inotify instances, queues and keys would
+ * be charged (A149); not the container's root id, since whoever gets that one (a set-user-id program left in a shared
+ * directory is enough) would have all rights over the container (A52, A109). It is an id that no process and no file
+ * on disk has or can get: see idtext.h.
+ */
+static uint32_t owner_id(const struct create *c)
+{
+	return ID_SHADOW + c->c.base;
+}
+
 static int clone_init(struct create *c, struct err *e)
 {
 	struct clone_args args = { .flags = new_namespaces(c), .exit_signal = SIGCHLD };
@@ -453,7 +464,7 @@ static int clone_init(struct create *c, struct err *e)
 	if (r < 0)
 		return r;
 	if (c->joined.userns_fd < 0)
-		r = creds_become_owner(c->c.base, e);
+		r = creds_become_owner(owner_id(c), e);
 	pid = r < 0 ? r : joined_clone(&c->joined, &args, e);
 	if (pid == 0)
 		init_main(c);
@@ -534,7 +545,7 @@ static int enter_cgroup(struct create *c, struct err *e)
 static int set_rlimits(struct create *c, struct err *e)
 {
 	const struct oci_process *p = &c->spec.process;
-	int r = creds_become(c->c.base, UINT64_MAX, e);
+	int r = creds_become(owner_id(c), UINT64_MAX, e);
 
 	if (r == 0)
 		r = confine_rlimits(c->init.pid, p->rlimits, p->n_rlimits, e);
