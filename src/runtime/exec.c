@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -217,6 +218,7 @@ static void __attribute__((noreturn)) task_main(struct exec *x)
 	if (r == 0 && (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
 		       syscall(SYS_setresuid, 0, 0, 0) < 0))
 		r = err_sys(&e, errno, "become container root");
+	(void)prctl(PR_SET_DUMPABLE, 0); /* what a change of ids sets it to is the host's choice (fs.suid_dumpable) */
 	/* Keys of whoever runs the engine are none of the container's (A63). */
 	if (r == 0)
 		r = confine_new_keyring(x->c.id, &e);
@@ -335,7 +337,7 @@ static int start_task(struct exec *x, struct err *e)
 	if (r == 0 && send(x->sync, "g", 1, MSG_NOSIGNAL) != 1)
 		r = err_set(e, EPIPE, "exec: process died early");
 	if (r == 0)
-		r = start_answers(x->sync, &x->c, e);
+		r = start_answers(x->sync, &x->c, &x->task, e);
 	if (r == 0 && x->o->pid_file)
 		r = write_pid_file(x->o->pid_file, x->task.pid, e);
 	if (r < 0 && x->task.fd >= 0) {

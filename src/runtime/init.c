@@ -100,6 +100,7 @@ static int become_container_root(struct err *e)
 		return err_sys(e, errno, "drop groups");
 	if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)
 		return err_sys(e, errno, "become container root");
+	(void)prctl(PR_SET_DUMPABLE, 0); /* what a change of ids sets it to is the host's choice (fs.suid_dumpable) */
 	return 0;
 }
 

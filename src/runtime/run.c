@@ -138,6 +138,9 @@ int run_prepare(const struct run_args *a, char **ret_path, struct err *e)
 		r = confine_bounding(&p->caps, e);
 	if (r == 0)
 		r = confine_ids(&p->user, e);
+	/* A change of ids sets what /proc/sys/fs/suid_dumpable says, which may be 1 (A21). */
+	if (r == 0)
+		(void)prctl(PR_SET_DUMPABLE, 0);
 	if (r == 0)
 		r = enter_cwd(p->cwd, e);
 	if (r == 0)

@@ -81,11 +81,11 @@ union start_answer {
 	int listener;
 };
 
-static int take_listener(const struct pidref *init, int number)
+static int take_listener(const struct pidref *task, int number)
 {
 	/* The filter is loaded right after the announcement. */
 	for (int i = 0; i < 10000; i++) {
-		int fd = pidfd_getfd(init->fd, number, 0);
+		int fd = pidfd_getfd(task->fd, number, 0);
 
 		if (fd >= 0 || errno != EBADF)
 			return fd < 0 ? -errno : fd;
@@ -94,9 +94,9 @@ static int take_listener(const struct pidref *init, int number)
 	return -ETIMEDOUT;
 }
 
-static int give_listener(const struct container *c, int number, struct err *e)
+static int give_listener(const struct container *c, const struct pidref *task, int number, struct err *e)
 {
-	_cleanup_close_ int fd = take_listener(&c->init, number);
+	_cleanup_close_ int fd = take_listener(task, number);
 	_cleanup_(oci_spec_done) struct oci_spec spec = { 0 };
 	_cleanup_free_ char *state = NULL;
 	int r;
@@ -107,11 +107,11 @@ static int give_listener(const struct container *c, int number, struct err *e)
 	if (r < 0)
 		return r;
 	state = container_hook_state(c, CONTAINER_CREATED);
-	return seccomp_notify_send(spec.linux_.seccomp.listener_path, fd, c->init.pid,
+	return seccomp_notify_send(spec.linux_.seccomp.listener_path, fd, task->pid,
 				   spec.linux_.seccomp.listener_metadata, state ? state : "{}", e);
 }
 
-int start_answers(int fd, const struct container *c, struct err *e)
+int start_answers(int fd, const struct container *c, const struct pidref *task, struct err *e)
 {
 	for (;;) {
 		union start_answer a;
@@ -121,7 +121,7 @@ int start_answers(int fd, const struct container *c, struct err *e)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n == (ssize_t)sizeof a.listener) {
-			r = give_listener(c, a.listener, e);
+			r = give_listener(c, task, a.listener, e);
 			if (r < 0 || send(fd, "k", 1, MSG_NOSIGNAL) != 1)
 				return r < 0 ? r : -EPIPE;
 			continue;
@@ -162,6 +162,6 @@ int start_begin(const struct container *c, struct err *e)
 		return err_sys(e, -fd, "reach the container's init");
 	if (send(fd, "s", 1, MSG_NOSIGNAL) != 1)
 		return err_sys(e, errno, "tell the container's init to start");
-	r = start_answers(fd, c, e);
+	r = start_answers(fd, c, &c->init, e);
 	return r < 0 ? r : run_poststart(c, e);
 }

@@ -28,7 +28,7 @@ int start_wait(int listen_fd);
 int start_begin(const struct container *c, struct err *e);
 
 /* start_answers() - what a process says on @fd between seccomp and execve; the same for init and exec. */
-int start_answers(int fd, const struct container *c, struct err *e);
+int start_answers(int fd, const struct container *c, const struct pidref *task, struct err *e);
 
 /* start_is_waiting() - does an init listen there? */
 bool start_is_waiting(int dir_fd);

@@ -58,12 +58,17 @@ static int one_fanotify(void)
 
 static int one_mqueue(void)
 {
-	static int n;
+	static int count;
 	char name[32];
 	struct mq_attr a = { .mq_maxmsg = 10, .mq_msgsize = 8192 };
+	int n;
 
-	(void)snprintf(name, sizeof name, "/exhaust-%d-%d", (int)getpid(), n++);
-	return (int)mq_open(name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600, &a);
+	(void)snprintf(name, sizeof name, "/exhaust-%d-%d", (int)getpid(), count++);
+	n = (int)mq_open(name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600, &a);
+	/* The open file keeps it: nothing outlives the process. */
+	if (n >= 0)
+		(void)mq_unlink(name);
+	return n;
 }
 
 static int one_pty(void)
@@ -85,19 +90,48 @@ static int one_signal(void)
 	return sigqueue(getpid(), SIGRTMIN, v);
 }
 
+/* These outlive the process: remembered, to be removed at the end. */
+static int objects[200000], n_objects;
+static int (*remove_object)(int);
+
+static int remember(int id)
+{
+	if (id >= 0 && n_objects < (int)(sizeof objects / sizeof *objects))
+		objects[n_objects++] = id;
+	return id;
+}
+
+static int remove_sem(int id)
+{
+	return semctl(id, 0, IPC_RMID);
+}
+
+static int remove_shm(int id)
+{
+	return shmctl(id, IPC_RMID, NULL);
+}
+
+static int remove_msg(int id)
+{
+	return msgctl(id, IPC_RMID, NULL);
+}
+
 static int one_sem(void)
 {
-	return semget(IPC_PRIVATE, 1, 0600);
+	remove_object = remove_sem;
+	return remember(semget(IPC_PRIVATE, 1, 0600));
 }
 
 static int one_shm(void)
 {
-	return shmget(IPC_PRIVATE, 4096, 0600);
+	remove_object = remove_shm;
+	return remember(shmget(IPC_PRIVATE, 4096, 0600));
 }
 
 static int one_msg(void)
 {
-	return msgget(IPC_PRIVATE, 0600);
+	remove_object = remove_msg;
+	return remember(msgget(IPC_PRIVATE, 0600));
 }
 
 static int one_key(void)
@@ -175,6 +209,8 @@ int main(int argc, char **argv)
 		(void)fflush(stdout);
 		while (read(0, &c, 1) > 0)
 			;
+		while (n_objects > 0)
+			(void)remove_object(objects[--n_objects]);
 		return 0;
 	}
 	return 2;

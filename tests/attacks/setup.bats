@@ -12,7 +12,8 @@ teardown_file() {
 }
 
 teardown() {
-	kill ${SWAPPER:-} ${AGENT:-} 2>/dev/null || true
+	[ -z "${SWAPPER:-}" ] || kill "$SWAPPER" 2>/dev/null || true
+	[ -z "${AGENT:-}" ] || kill "$AGENT" 2>/dev/null || true
 	attack_teardown
 }
 
@@ -239,7 +240,8 @@ in_loop_with_peer() {
 	echo in >"$f.in"
 	: >"$f.out"
 	before=$(stat -c '%n %u %g %a' "$f".* /dev/null /dev/tty /dev/full)
-	local base="$CAISSON_RUNTIME --root $(oci_root_of "$CAISSON_RUNTIME") --settings $SETTINGS run --bundle $B $ID"
+	local base
+	base="$CAISSON_RUNTIME --root $(oci_root_of "$CAISSON_RUNTIME") --settings $SETTINGS run --bundle $B $ID"
 	timeout 20 sh -c "$base" <"$f.in" >"$f.out" 2>>"$f.out"
 	timeout 20 sh -c "$base" </dev/null >/dev/null 2>/dev/full || true
 	timeout 20 sh -c "exec 8<>$f.fifo; $base <&8 & sleep 1; echo >&8; wait" >"$f.out" 2>&1 || true
@@ -438,7 +440,7 @@ in_loop_with_peer() {
 	for i in $(seq 30); do
 		quick run --bundle "$B" "$ID"
 	done
-	rt exec "$first" /bin/touch /tmp/watch-stop
+	rt exec "$first" /bin/touch /tmp/watch-stop || true # process 1 ends of it and takes it along
 	eventually 10 grep -q looked "$b1/out"
 	output=$(cat "$b1/out")
 	rt delete --force "$first"
