@@ -114,7 +114,7 @@ pool() {
 	script_is 'b() { b | b & }; b; while :; do :; done'
 	quick run --detach --bundle "$B" "$ID" >"$B/out" 2>&1
 	sleep 1
-	[ "$(cgroup_dirs "ct-$RUN_TAG-oci/$ID" | grep pids | head -1 | xargs -I{} cat {}/pids.current)" -le 100 ] || cgroup_v2
+	[ "$(cgroup_dirs "$OCI_CGROUP/$ID" | grep pids | head -1 | xargs -I{} cat {}/pids.current)" -le 100 ] || cgroup_v2
 	run /bin/echo "the host forks"
 	assert_eq "$status" 0
 	local start=$SECONDS
@@ -225,5 +225,5 @@ b = bytearray(4); fcntl.ioctl(open(sys.argv[1]), 0xb704, b); print(struct.unpack
 	quick delete --force "$ID"
 	quick delete --force "$ID"
 	[ ! -e "$dir" ]
-	[ -z "$(cgroup_dirs "ct-$RUN_TAG-oci/$ID")" ]
+	[ -z "$(cgroup_dirs "$OCI_CGROUP/$ID")" ]
 }

@@ -282,14 +282,14 @@ teardown() {
 	eventually 5 grep -q ready "$B/out"
 	local line
 	while IFS=: read -r _ _ line; do
-		[[ $line == *"ct-$RUN_TAG-oci/$ID"* || $line == / ]] || fail "process 1 is in $line"
+		[[ $line == *"$OCI_CGROUP/$ID"* || $line == / ]] || fail "process 1 is in $line"
 		[ "$line" != / ] || fail "process 1 is in a root group: $(cat "/proc/$PID/cgroup")"
 	done < <(grep -vE ':(misc|rdma)?:/$' "/proc/$PID/cgroup")
 }
 
 @test "A71 A72 cgroup paths that lead out of the hierarchy are refused or kept inside" {
 	local p
-	for p in / // /. .. /.. ../x /../../x /a/../../b "/ct-$RUN_TAG-oci/../../../tmp/x" "/ct-$RUN_TAG-oci/$(printf '\001')x"; do
+	for p in / // /. .. /.. ../x /../../x /a/../../b "/$OCI_CGROUP/../../../tmp/x" "/$OCI_CGROUP/$(printf '\001')x"; do
 		bundle cg
 		cfg '.linux.cgroupsPath = $p' --arg p "$p"
 		script_is 'exec sleep 20'

@@ -44,7 +44,7 @@ remains() {
 	root=$(state_root)
 	[ ! -e "$root/$1" ] || printf 'state directory: %s\n' "$(ls -A "$root/$1" | tr '\n' ' ')"
 	grep -lxF "owner $root/$1" /run/caisson/ids/[0-9]* 2>/dev/null | sed 's/^/id range: /'
-	find /sys/fs/cgroup -type d \( -path "*/ct-$RUN_TAG-oci/$1" -o -path "*/caisson/$1" \) 2>/dev/null | sed 's/^/control group: /'
+	find /sys/fs/cgroup -type d \( -path "*/$OCI_CGROUP/$1" -o -path "*/caisson/$1" \) 2>/dev/null | sed 's/^/control group: /'
 	for pid in $(pids_marked "$OCI/b/$1"); do
 		ended "$pid" || printf 'process: %s %s\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline")"
 	done
@@ -470,13 +470,13 @@ os.execv(sys.argv[1], sys.argv[1:])' "$CAISSON_RUNTIME" --root "$(state_root)" r
 	bg
 	first=$ID firstb=$B
 	bundle intruder
-	cfg '.linux.cgroupsPath = $c' --arg c "/ct-$RUN_TAG-oci/$first"
+	cfg '.linux.cgroupsPath = $c' --arg c "/$OCI_CGROUP/$first"
 	refused 'exists and has processes'
 	cfg '.mounts += [{destination: "/x", type: "ext4", source: "x"}]'
 	refused 'ext4'
 	other=$(state_root)/$ID
 	mkdir -m 0700 "$other"
-	jq -n --arg id "$ID" --arg c "/ct-$RUN_TAG-oci/$first" '{ociVersion: "1.2.0", id: $id, pid: 0, base: 229376000, bundle: "/x", created: "x", cgroupsPath: $c}' >"$other/creating.json"
+	jq -n --arg id "$ID" --arg c "/$OCI_CGROUP/$first" '{ociVersion: "1.2.0", id: $id, pid: 0, base: 229376000, bundle: "/x", created: "x", cgroupsPath: $c}' >"$other/creating.json"
 	rt list -q >/dev/null
 	nothing_left "$ID"
 	has_status "$first" running
@@ -797,7 +797,7 @@ time.sleep(60)' "$B/s" 3>&- &
 	for i in $(seq 100); do
 		id=$ID-$i
 		mkdir -p "$OCI/b/$id"
-		jq --arg r "$B/rootfs" --arg c "/ct-$RUN_TAG-oci/$id" '.root = {path: $r, readonly: true} | .linux.cgroupsPath = $c' \
+		jq --arg r "$B/rootfs" --arg c "/$OCI_CGROUP/$id" '.root = {path: $r, readonly: true} | .linux.cgroupsPath = $c' \
 			"$B/config.json" >"$OCI/b/$id/config.json"
 	done
 	start=$(date +%s%N)
@@ -822,7 +822,7 @@ time.sleep(60)' "$B/s" 3>&- &
 	assert_eq "$(rt list -q)" ''
 	# All of them at one go: the same as remains(), with patterns.
 	[ -z "$(pids_marked "$OCI/b/$ID-")" ]
-	[ -z "$(find /sys/fs/cgroup -type d -path "*ct-$RUN_TAG-oci/$ID-*")" ]
+	[ -z "$(find /sys/fs/cgroup -type d -path "*$OCI_CGROUP/$ID-*")" ]
 	[ -z "$(grep -lF "owner $(state_root)/$ID-" /run/caisson/ids/[0-9]* 2>/dev/null)" ]
 	[ -z "$(find "$(state_root)" -name "$ID-*")" ]
 	[ -z "$(findmnt -rn -o TARGET | grep -F "$ID-")" ]

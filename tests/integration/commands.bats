@@ -895,7 +895,7 @@ kill_soon() {
 	for i in $(seq 100); do
 		cfg_id="$ID-$i"
 		mkdir -p "$OCI/b/$cfg_id"
-		jq --arg r "$B/rootfs" --arg c "/ct-$RUN_TAG-oci/$cfg_id" '.root = {path: $r, readonly: true} | .linux.cgroupsPath = $c' "$B/config.json" >"$OCI/b/$cfg_id/config.json"
+		jq --arg r "$B/rootfs" --arg c "/$OCI_CGROUP/$cfg_id" '.root = {path: $r, readonly: true} | .linux.cgroupsPath = $c' "$B/config.json" >"$OCI/b/$cfg_id/config.json"
 		bg_run rt create --bundle "$OCI/b/$cfg_id" --pid-file "$OCI/b/$cfg_id/pid" "$cfg_id" </dev/null >/dev/null 2>"$OCI/b/$cfg_id/err"
 	done
 	bg_wait

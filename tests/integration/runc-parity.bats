@@ -50,7 +50,7 @@ same_class() {
 start_both() {
 	local RT
 	for RT in "$CAISSON_PEER" "$CAISSON_RUNTIME"; do
-		cfg '.linux.cgroupsPath = $c' --arg c "/ct-$RUN_TAG-oci/$ID-${RT##*/}"
+		cfg '.linux.cgroupsPath = $c' --arg c "/$OCI_CGROUP/$ID-${RT##*/}"
 		rt create --bundle "$B" --pid-file "$B/pid-${RT##*/}" "$ID" </dev/null >/dev/null 2>"$B/err" || fail "$RT: $(cat "$B/err")"
 		rt start "$ID"
 	done

@@ -8,7 +8,9 @@ oci_open() {
 	run_open || return 1
 	OCI=$(file_dir)
 	OCI_ROOT=$OCI/state
-	export OCI OCI_ROOT
+	# A parent of its own: test files run side by side, and each removes what it finds below its own.
+	OCI_CGROUP=ct-$RUN_TAG-oci-${OCI##*/}
+	export OCI OCI_ROOT OCI_CGROUP
 	mkdir -p "$OCI"
 	image_tar "$CAISSON_TEST_RUN/busybox.tar"
 }
@@ -22,7 +24,7 @@ oci_close() {
 			"$rt" --root "$(oci_root_of "$rt")" delete --force "$id" >/dev/null 2>&1
 		done
 	done
-	engine_remove "$OCI" "ct-$RUN_TAG-oci"
+	engine_remove "$OCI" "$OCI_CGROUP"
 	run_close
 }
 
@@ -108,11 +110,11 @@ gone() {
 		fail "mounts left"
 		return 1
 	fi
-	[ -z "$(find /sys/fs/cgroup -type d -path "*ct-$RUN_TAG-oci/$1" 2>/dev/null)" ] || fail "cgroups left"
+	[ -z "$(find /sys/fs/cgroup -type d -path "*$OCI_CGROUP/$1" 2>/dev/null)" ] || fail "cgroups left"
 }
 
 config_template() {
-	jq -n --arg cg "/ct-$RUN_TAG-oci/$1" '
+	jq -n --arg cg "/$OCI_CGROUP/$1" '
 	["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_FSETID","CAP_FOWNER","CAP_MKNOD","CAP_NET_RAW","CAP_SETGID","CAP_SETUID",
 	 "CAP_SETFCAP","CAP_SETPCAP","CAP_NET_BIND_SERVICE","CAP_SYS_CHROOT","CAP_KILL","CAP_AUDIT_WRITE"] as $caps |
 	{ociVersion: "1.0.2",

@@ -37,7 +37,7 @@ refused()
 	assert_has "$output" "function not implemented; Linux 6.1 or newer is needed" "$2"
 	assert_eq "$("$CAISSON_RUNTIME" --root "$OCI_ROOT" list -q)" "" "containers left without $2"
 	findmnt -rn -o TARGET | grep -F "$OCI/" && fail "mounts left without $2"
-	assert_eq "$(cgroup_dirs "ct-$RUN_TAG-oci/$ID")" "" "cgroups left without $2"
+	assert_eq "$(cgroup_dirs "$OCI_CGROUP/$ID")" "" "cgroups left without $2"
 	assert_eq "$(find /run/caisson -type f 2>/dev/null | sort)" "$before" "state left without $2"
 }
 
