@@ -57,8 +57,8 @@ UP=../../../../../../../../../..
 		quick delete --force "$ID" || true
 	done
 	for n in 3 5 7 8 9 10; do
-		ln -sfn "/proc/self/fd/$n" "$B/rootfs/work"
-		cfg '.process.cwd = "/work/'"$UP"'"'
+		ln -sfn "/proc/self/fd/$n" "$B/rootfs/wd"
+		cfg '.process.cwd = "/wd/'"$UP"'"'
 		attack_run "cat ./$HOST/dir/marker"
 		no_leak
 		quick delete --force "$ID" || true
@@ -74,8 +74,8 @@ UP=../../../../../../../../../..
 	for n in $(seq 0 24); do
 		capture quick exec --cwd "/proc/self/fd/$n" "$ID" /bin/sh -c "cat $UP$HOST/dir/marker"
 		no_leak
-		ln -sfn "/proc/self/fd/$n" "$B/rootfs/work"
-		capture quick exec --cwd "/work/$UP" "$ID" /bin/sh -c "cat ./$HOST/dir/marker"
+		ln -sfn "/proc/self/fd/$n" "$B/rootfs/wd"
+		capture quick exec --cwd "/wd/$UP" "$ID" /bin/sh -c "cat ./$HOST/dir/marker"
 		no_leak
 		capture quick exec "$ID" "/proc/self/fd/$n/$UP$BUSYBOX" cat "$HOST/dir/marker"
 		[ "$status" -ne 0 ] || fail "fd $n: a program of the host runs: $output"
