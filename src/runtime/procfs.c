@@ -164,6 +164,20 @@ static int cover_with_nothing(int stage_fd, int target, struct err *e)
 	return mnt < 0 ? mnt : mnt_attach(mnt, target, e);
 }
 
+/* TARGET is what opening PATH gave: an fd, or the failure. What does not exist needs no cover. */
+static int cover(int target, bool read_only, int stage_fd, const char *path, struct err *e)
+{
+	int r;
+
+	if (target == -ENOENT || target == -ENOTDIR)
+		return 0;
+	if (target < 0)
+		r = err_sys(e, -target, "open");
+	else
+		r = read_only ? cover_read_only(target, e) : cover_with_nothing(stage_fd, target, e);
+	return r < 0 ? err_ctx(e, r, "%s %s", read_only ? "make read-only" : "mask", path) : 0;
+}
+
 int procfs_mask(const struct oci_spec *spec, const char *name, const char *dest, struct err *e)
 {
 	const struct oci_strv *ro = &spec->linux_.readonly_paths, *masked = &spec->linux_.masked_paths;
@@ -180,14 +194,9 @@ int procfs_mask(const struct oci_spec *spec, const char *name, const char *dest,
 		if (!rel)
 			continue;
 		target = open_target(fs_fd, rel);
-		if (target == -ENOENT || target == -ENOTDIR)
-			continue;
-		if (target < 0)
-			r = err_sys(e, -target, "open");
-		else
-			r = i < ro->n ? cover_read_only(target, e) : cover_with_nothing(AT_FDCWD, target, e);
+		r = cover(target, i < ro->n, AT_FDCWD, path, e);
 		if (r < 0)
-			return err_ctx(e, r, "%s %s", i < ro->n ? "make read-only" : "mask", path);
+			return r;
 	}
 	return 0;
 }
@@ -216,14 +225,9 @@ int procfs_mask_rest(const struct oci_spec *spec, int root_fd, int stage_fd, str
 		if (is_staged_path(spec, path))
 			continue;
 		target = path_open_in(root_fd, path, O_PATH, 0);
-		if (target == -ENOENT || target == -ENOTDIR)
-			continue;
-		if (target < 0)
-			r = err_sys(e, -target, "open");
-		else
-			r = i < ro->n ? cover_read_only(target, e) : cover_with_nothing(stage_fd, target, e);
+		r = cover(target, i < ro->n, stage_fd, path, e);
 		if (r < 0)
-			return err_ctx(e, r, "%s %s", i < ro->n ? "make read-only" : "mask", path);
+			return r;
 	}
 	return 0;
 }

@@ -27,7 +27,10 @@ int start_wait(int listen_fd);
  */
 int start_begin(const struct container *c, struct err *e);
 
-/* start_answers() - what a process says on @fd between seccomp and execve; the same for init and exec. */
+/*
+ * start_answers() - what the process @task says on @fd between seccomp and execve; the same for init and exec. Its seccomp
+ * listener is taken out of @task itself: any other process of the container chooses what it has under that number.
+ */
 int start_answers(int fd, const struct container *c, const struct pidref *task, struct err *e);
 
 /* start_is_waiting() - does an init listen there? */
