@@ -214,7 +214,7 @@ b = bytearray(4); fcntl.ioctl(open(sys.argv[1]), 0xb704, b); print(struct.unpack
 	privileged
 	script_is 'cat /proc/self/oom_score_adj; echo -500 >/proc/self/oom_score_adj; cat /proc/self/oom_score_adj; exec sleep 20'
 	bg
-	eventually 5 test "$(wc -l <"$B/out")" -ge 2
+	eventually 5 sh -c '[ "$(wc -l <"$1")" -ge 2 ]' _ "$B/out"
 	refute_match "$(cat "$B/out")" '^-5'
 	kill -9 "$PID"
 	eventually 5 ended "$PID"
