@@ -5,7 +5,7 @@
 #
 #   bench/run.sh [--quick] [--strict] [--keep] [--only GROUP[,GROUP...]]
 #
-# Groups: oci exec rss hold process docker image inside. Exit status: 0, also when a figure is short of its target;
+# Groups: oci exec rss hold process docker image inside supervisor inner. Exit status: 0, also when a figure is short of its target;
 # 1 if one could not be measured, or is short under --strict; 2 for wrong usage.
 # Environment: CAISSON (runtime to measure; default src/bin/caisson below CAISSON_BUILD, which is build by default),
 # RUNC, CRUN, DOCKER, DOCKERD, BUSYBOX, CC, TMPDIR,
@@ -21,7 +21,7 @@ docker=${DOCKER:-/usr/bin/docker}
 dockerd=${DOCKERD:-/usr/sbin/dockerd}
 busybox=${BUSYBOX:-/bin/busybox}
 
-all=(oci exec rss hold process docker image inside)
+all=(oci exec rss hold process docker image inside supervisor inner)
 quick=0 strict=0 keep=0 groups=$(IFS=, && echo "${all[*]}")
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -143,7 +143,7 @@ mkdir -p "$work"/{bin,log,results,root-ours,root-crun,root-runc,docker-config}
 # A copy cannot be rebuilt under a running bench, and tells our processes from those of others on the host.
 cp "$caisson" "$work/bin/caisson" || exit 2
 for f in "$(dirname "$caisson")"/caisson-*; do
-	[ -f "$f" ] && [ -x "$f" ] && cp "$f" "$work/bin/"
+	[ -f "$f" ] && [ -x "$f" ] && cp -P "$f" "$work/bin/"
 done
 
 for p in spawn floor inside; do
@@ -426,16 +426,9 @@ group_image() {
 }
 
 group_inside() {
-	local ours='' peer='' opts=(--network none --cap-add ALL --cap-drop SYS_RESOURCE --security-opt seccomp=unconfined
-		--security-opt apparmor=unconfined --security-opt systempaths=unconfined)
+	local ours='' peer=''
 	if docker_begin; then
-		# Two pairs of containers: one that may mount, and one as a plain `docker run` makes it, default seccomp filter included.
-		ours=$(dk run -d "${opts[@]}" --runtime sysbox-runc cbench:small sleep 100000) || ours=none
-		peer=$(dk run -d "${opts[@]}" --runtime runc cbench:small sleep 100000) || peer=none
-		DOCKER_CONFIG=$work/docker-config measure inside-mount -n $n_inside -w $warm -p 20 \
-			:: ours,out "$docker" -H "unix://$exec_root/docker.sock" exec "$ours" /bin/inside 1 tmpfs bind \
-			:: runc,out "$docker" -H "unix://$exec_root/docker.sock" exec "$peer" /bin/inside 1 tmpfs bind
-		dk rm -f "$ours" "$peer" >/dev/null 2>&1
+		# As a plain `docker run` makes them, default seccomp filter included.
 		ours=$(dk run -d --network none --runtime sysbox-runc cbench:small sleep 100000) || ours=none
 		peer=$(dk run -d --network none --runtime runc cbench:small sleep 100000) || peer=none
 		DOCKER_CONFIG=$work/docker-config measure inside -n $n_inside -w $warm -p 20 \
@@ -443,13 +436,131 @@ group_inside() {
 			:: runc,out "$docker" -H "unix://$exec_root/docker.sock" exec "$peer" /bin/inside 1 write read create getpid forkexec
 		dk rm -f "$ours" "$peer" >/dev/null 2>&1
 	fi
-	inside_figure inside-mount tmpfs "inside: tmpfs mount+umount, speed vs runc"
 	inside_figure inside read "inside: file read, speed vs runc"
 	inside_figure inside write "inside: file write, speed vs runc"
 	inside_figure inside getpid "inside: getpid, speed vs runc"
 	inside_figure inside forkexec "inside: fork+exec, speed vs runc"
-	note "bind mount+umount" "$(value inside-mount ours bind)" "$(value inside-mount runc bind)" ns
 	note "file create+unlink" "$(value inside ours create)" "$(value inside runc create)" ns
+}
+
+# What a runc container must be given to do what a privileged one of ours does (root here may lack CAP_SYS_RESOURCE).
+all_rights=(--cap-add ALL --cap-drop SYS_RESOURCE --security-opt seccomp=unconfined --security-opt apparmor=unconfined
+	--security-opt systempaths=unconfined)
+
+supervisor_pss() { # KiB of all helper processes
+	local p kib=0 n
+	for p in /proc/[0-9]*; do
+		[[ $(readlink "$p/exe" 2>/dev/null) == "$work"/bin/caisson-* ]] || continue
+		n=$(awk '/^Pss:/ { print $2 }' "$p/smaps_rollup" 2>/dev/null)
+		kib=$((kib + ${n:-0}))
+	done
+	echo $kib
+}
+
+supervisor_ticks() { # CPU time of all helper processes, in ticks
+	local p t=0
+	for p in /proc/[0-9]*; do
+		[[ $(readlink "$p/exe" 2>/dev/null) == "$work"/bin/caisson-* ]] || continue
+		t=$((t + $(awk '{ print $14 + $15 }' "$p/stat" 2>/dev/null || echo 0)))
+	done
+	echo $t
+}
+
+bundle_with_rights() { # bundle_with_rights FROM TO
+	mkdir -p "$work/$2"
+	jq '.process.capabilities |= (.bounding += ["CAP_SYS_ADMIN"] | .effective += ["CAP_SYS_ADMIN"] | .permitted += ["CAP_SYS_ADMIN"])' \
+		"$work/$1/config.json" >"$work/$2/config.json"
+}
+
+group_supervisor() {
+	local ours='' peer='' before after i kib args=()
+	local tests=(tmpfs bind rbind remount proc openat2 swaps meminfo meminfo-cold sysctl osrelease uptime)
+	bundle_with_rights bundle-true bundle-true-mount
+	lane oci ours && measure super-with -n $n_oci -w $warm -p $pause -b "$work/bundle-true-mount" "${lane[@]}"
+	lane oci ours && measure super-without -n $n_oci -w $warm -p $pause -b "$work/bundle-true" "${lane[@]}"
+	figure "create+start+delete, with vs without supervisor" "$(vms super-with ours total)" "$(vms super-without ours total)" ms '<=' 1.35
+	if docker_begin; then
+		ours=$(dk run -d --network none "${all_rights[@]}" --runtime sysbox-runc cbench:small sleep 100000) || ours=none
+		peer=$(dk run -d --network none "${all_rights[@]}" --runtime runc cbench:small sleep 100000) || peer=none
+		kib=$(supervisor_pss)
+		DOCKER_CONFIG=$work/docker-config measure super -n $n_inside -w $warm -p 20 \
+			:: ours,out "$docker" -H "unix://$exec_root/docker.sock" exec "$ours" /bin/inside 1 "${tests[@]}" \
+			:: runc,out "$docker" -H "unix://$exec_root/docker.sock" exec "$peer" /bin/inside 1 "${tests[@]}"
+		dk rm -f "$ours" "$peer" >/dev/null 2>&1
+		figure "supervisor: PSS of one container's helpers" "${kib:+$(awk -v k="$kib" 'BEGIN { print k / 1024 }')}" 1.5 MiB '<=' 1.5 "$(awk -v k="$kib" 'BEGIN { print k / 1024 }')"
+		for ((i = 0; i < 100; i++)); do
+			args+=("$(dk create --network none --cap-add SYS_ADMIN --runtime sysbox-runc cbench:small sleep 100000)")
+		done
+		dk start "${args[@]}" >/dev/null
+		sleep 2
+		before=$(supervisor_ticks)
+		sleep 10
+		after=$(supervisor_ticks)
+		kib=$(supervisor_pss)
+		dk rm -f "${args[@]}" >/dev/null 2>&1
+		figure "supervisor: PSS of 100 containers' helpers" "$(awk -v k="$kib" 'BEGIN { print k / 1024 }')" 150 MiB '<=' 150 "$(awk -v k="$kib" 'BEGIN { print k / 1024 }')"
+		figure "supervisor: CPU of 100 idle ones in 10 s" $((after - before)) 0 tick '<=' 0 $((after - before))
+	fi
+	super_figure tmpfs 2.0 && super_figure bind 2.5 && super_figure rbind 1.02 && super_figure remount 1.02 && super_figure proc 10 &&
+		super_figure openat2 1.02
+	figure "read of a constant file" "$(value super ours swaps)" "$(value super runc swaps)" ns '<=' 0.7
+	figure "read of a changing file, hot" "$(value super ours meminfo)" "$(value super runc meminfo)" ns '<=' 1.0
+	figure "read of a changing file, cold" "$(value super ours meminfo-cold)" "$(value super runc meminfo-cold)" ns '<=' 10
+	figure "read of an emulated sysctl" "$(value super ours sysctl)" "$(value super runc sysctl)" ns '<=' 5
+	super_figure osrelease 1.02 && super_figure uptime 1.02
+}
+
+# ---- an engine inside a container ----
+
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+
+# inner_begin LANE: start a container with dockerd in it; prints how many ms until it takes commands
+inner_begin() {
+	local flags=(--privileged --runtime sysbox-runc) begin i
+	[ "$1" = ours ] || flags=("${all_rights[@]}" --runtime runc)
+	begin=$(now_ms)
+	# shellcheck disable=SC2016 # expanded inside
+	dk run -d --name "inner-$1" --network none -v /var/lib/docker "${flags[@]}" cbench:engines sh -c '
+		for d in /sys/fs/cgroup /sys/fs/cgroup/*; do mount -o remount,rw "$d" 2>/dev/null; done
+		exec dind --bridge none --iptables=false --ip6tables=false' >/dev/null || return 1
+	for ((i = 0; i < 600; i++)); do
+		dk exec "inner-$1" test -S /var/run/docker.sock && dk exec "inner-$1" docker version >/dev/null 2>&1 && break
+		sleep 0.02
+	done
+	echo $(($(now_ms) - begin))
+}
+
+median() { sort -n | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'; }
+
+group_inner() {
+	local tar k i n=8
+	[ $quick = 1 ] && n=3
+	tar=$(cd "$top" && bash -c '. tests/lib/common.bash && . tests/lib/docker.bash && . tests/lib/inner.bash && inner_image engines')
+	if [ -n "$tar" ] && docker_begin && dk import -c 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' "$tar" cbench:engines >/dev/null; then
+		for ((i = 0; i < n; i++)); do
+			for k in ours runc; do
+				dk rm -fv "inner-$k" >/dev/null 2>&1
+				inner_begin $k >>"$work/results/inner-ready-$k"
+			done
+		done
+		for k in ours runc; do
+			dk exec "inner-$k" docker import -c 'CMD ["sh"]' /images/busybox.tar bb >/dev/null
+			dk cp "$work/bin/spawn" "inner-$k:/spawn" >/dev/null
+		done
+		for ((i = 0; i < 4 * n; i++)); do
+			for k in ours runc; do
+				dk exec "inner-$k" /spawn -n 1 -w 0 -p 20 -l /tmp :: x /usr/bin/docker run --rm --network none bb true 2>/dev/null |
+					awk '$2 == "total" { print $3 / 1000 }' >>"$work/results/inner-run-$k"
+			done
+		done
+		dk rm -fv inner-ours inner-runc >/dev/null 2>&1
+	fi
+	figure "inner docker run, vs in runc with all rights" "$(median <"$work/results/inner-run-ours")" "$(median <"$work/results/inner-run-runc")" ms '<=' 1.15
+	figure "inner dockerd ready, vs the same" "$(median <"$work/results/inner-ready-ours")" "$(median <"$work/results/inner-ready-runc")" ms '<=' 1.2
+}
+
+super_figure() { # super_figure TEST TARGET
+	figure "supervised: $1, vs runc with all rights" "$(value super ours "$1")" "$(value super runc "$1")" ns '<=' "$2"
 }
 
 inside_figure() { # inside_figure FILE TEST NAME

@@ -5,9 +5,10 @@
 # usage: install-deps.sh [build] [test] [bench] [vm]      (default: build test)
 set -euo pipefail
 
-build=(gcc libc6-dev make meson ninja-build pkg-config libjansson-dev libseccomp-dev libsystemd-dev libcmocka-dev)
+build=(gcc libc6-dev make meson ninja-build pkg-config libjansson-dev libseccomp-dev libnghttp2-dev libsystemd-dev libcmocka-dev)
 test=(bats jq busybox-static docker.io runc containerd podman netavark aardvark-dns conmon iproute2 iptables nftables util-linux
-	bsdutils curl socat strace python3 procps findutils tini docker-compose debootstrap)
+	bsdutils curl socat strace python3 procps findutils tini docker-compose debootstrap
+	debian-archive-keyring xfsprogs btrfs-progs)
 bench=(crun runc docker.io busybox-static jq)
 vm=(qemu-system-x86 debootstrap e2fsprogs qemu-utils linux-image-cloud-amd64 cpio)
 lint=(clang clang-format shellcheck)

@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * caisson-systemd: the systemd cgroup driver's D-Bus half. The runtime runs it as root with an
- * empty environment.
+ * caisson-systemd: the systemd cgroup driver's D-Bus half. The runtime runs it as root with an empty environment.
  *
- *   caisson-systemd start UNIT   make the transient scope UNIT, wait until it is started, print its
- * control group caisson-systemd set UNIT     change properties of the running UNIT (not kept over a
- * reboot) caisson-systemd stop UNIT    stop UNIT, wait until it is gone, forget a failed one
+ *   caisson-systemd start UNIT   make the transient scope UNIT, wait until it is started, print its control group
+ *   caisson-systemd set UNIT     change properties of the running UNIT (not kept over a reboot)
+ *   caisson-systemd stop UNIT    stop UNIT, wait until it is gone, forget a failed one
  *
  * start and set read one property for each line of stdin:
  *
  *   NAME SIGNATURE VALUE
  *
- * SIGNATURE is b (0 or 1), t (decimal), s (the rest of the line), au (one decimal number), ay
- * (hexadecimal bytes), or a(ss)
- * ("PATH ACCESS"; lines with the same NAME that follow each other are one array, a line without
- * VALUE adds nothing).
+ * SIGNATURE is b (0 or 1), t (decimal), s (the rest of the line), au (one decimal number), ay (hexadecimal bytes), or
+ * a(ss) ("PATH ACCESS"; lines with the same NAME that follow each other are one array, a line without VALUE adds
+ * nothing).
  *
- * Exit status: 0 done; 1 failed, with one line on stderr; 2 usage; 3 there is no such unit (set,
- * stop).
+ * Exit status: 0 done; 1 failed, with one line on stderr; 2 usage; 3 there is no such unit (set, stop).
  */
 #include <errno.h>
 #include <stdarg.h>

@@ -180,6 +180,26 @@ static int prepare_process(struct err *e)
 	return 0;
 }
 
+/* Beside this program, as in a build directory; otherwise where they are installed. */
+static const char *find_libexec(int proc_fd)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlinkat(proc_fd, "self/exe", path, sizeof path - sizeof "caisson-monitor");
+	char *slash;
+
+	if (n <= 0)
+		return CAISSON_LIBEXEC;
+	path[n] = '\0';
+	slash = strrchr(path, '/');
+	if (!slash)
+		return CAISSON_LIBEXEC;
+	memcpy(slash + 1, "caisson-monitor", sizeof "caisson-monitor");
+	if (access(path, X_OK) < 0)
+		return CAISSON_LIBEXEC;
+	*slash = '\0';
+	return strdup(path); /* lives as long as the process */
+}
+
 static int open_runtime(struct cli *cli, struct err *e)
 {
 	struct runtime *rt = &cli->rt;
@@ -188,6 +208,7 @@ static int open_runtime(struct cli *cli, struct err *e)
 	rt->etc_fd = open("/etc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (rt->proc_fd < 0 || rt->etc_fd < 0)
 		return err_sys(e, errno, "open /proc and /etc");
+	rt->libexec_dir = find_libexec(rt->proc_fd);
 	if (geteuid() != 0)
 		return err_set(e, EPERM, "caisson must be run by root");
 	if (mkdir(BASE_DIR, 0711) < 0 && errno != EEXIST)
@@ -207,7 +228,7 @@ int main(int argc, char **original)
 {
 	char **argv = arguments_take(argc, original);
 	struct cli cli = { .rt = { .root = DEFAULT_ROOT, .ids_path = IDS_DIR, .warn = warn, .trace = trace,
-				   .systemd_helper = CAISSON_SYSTEMD_HELPER } };
+				   .systemd_helper = CAISSON_LIBEXEC "/caisson-systemd" } };
 	const char *root = NULL, *log = NULL, *format = "text", *systemd = NULL, *debug = NULL, *version = NULL,
 		   *rootless = NULL, *criu = NULL;
 	const struct cli_option opts[] = {

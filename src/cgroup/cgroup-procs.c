@@ -62,6 +62,20 @@ static int list_pids(struct cgroup *cg, struct cg_pids *pids, struct err *e)
 	return 0;
 }
 
+int cgroup_dir(struct cgroup *cg, const char *controller)
+{
+	uint32_t mask = cg_ctrls_parse(controller);
+
+	for (unsigned c = 0; c < CG_CTRL_COUNT; c++) {
+		struct cg_dir *d = mask & (1u << c) ? cg_find(cg, (enum cg_ctrl)c) : NULL;
+		int fd = d ? cg_dir_fd(cg, d, NULL) : -EBADF;
+
+		if (fd >= 0)
+			return fd;
+	}
+	return -EBADF;
+}
+
 int cgroup_pids(struct cgroup *cg, pid_t **ret, size_t *ret_n, struct err *e)
 {
 	_cleanup_(cg_pids_done) struct cg_pids pids = { 0 };

@@ -123,6 +123,12 @@ int cgroup_is_frozen(struct cgroup *cg, struct err *e);
 /* cgroup_kill() - send @sig to every process, recursively (cgroup.kill for SIGKILL where there is one, otherwise freeze-free loops until no new one appears). */
 int cgroup_kill(struct cgroup *cg, int sig, struct err *e);
 
+/*
+ * cgroup_dir() - the container's directory in the hierarchy of @controller (v1 names; "blkio" is io on v2), as a borrowed O_PATH fd.
+ * -EBADF when there is no such hierarchy, or the directory is not there (yet).
+ */
+int cgroup_dir(struct cgroup *cg, const char *controller);
+
 /* cgroup_pids() - all processes, recursively, as pids of our pid namespace, sorted. @ret malloc'd. */
 int cgroup_pids(struct cgroup *cg, pid_t **ret, size_t *ret_n, struct err *e);
 

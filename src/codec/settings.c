@@ -450,10 +450,29 @@ static int parse_pool(struct settings *st, json_t *pool, const struct where *cw,
 	return 0;
 }
 
+static int parse_view(struct settings *st, json_t *obj, const struct where *w, struct err *e)
+{
+	const char *word = "asked";
+	int r = get_string(obj, w, "resourceView", &word, e);
+
+	if (r < 0)
+		return r;
+	if (strcmp(word, "asked") == 0)
+		st->resource_view = SETTINGS_VIEW_ASKED;
+	else if (strcmp(word, "always") == 0)
+		st->resource_view = SETTINGS_VIEW_ALWAYS;
+	else if (strcmp(word, "never") == 0)
+		st->resource_view = SETTINGS_VIEW_NEVER;
+	else
+		return bad(e, w, "resourceView", "is not known; write asked, always or never");
+	return 0;
+}
+
 static int parse_caisson(struct settings *st, json_t *root, struct heap *h, struct err *e)
 {
-	static const char *const known[] = { "shares", "allowedDevices", "engineRoots", "idPool",
-					     "allowHooks" };
+	static const char *const known[] = { "shares",	   "allowedDevices", "engineRoots", "idPool",
+					     "allowHooks", "resourceView",   "locked" };
+	bool ignored; /* settings_merge() obeys it */
 	struct where top = { .file = st->file }, w = below(&top, "caisson", 0);
 	json_t *obj, *val;
 	int r;
@@ -472,6 +491,10 @@ static int parse_caisson(struct settings *st, json_t *root, struct heap *h, stru
 		r = parse_pool(st, val, &w, e);
 	if (r >= 0)
 		r = get_bool(obj, &w, "allowHooks", &st->allow_hooks, e);
+	if (r >= 0)
+		r = get_bool(obj, &w, "locked", &ignored, e);
+	if (r >= 0)
+		r = parse_view(st, obj, &w, e);
 	return r;
 }
 
@@ -529,7 +552,6 @@ static int parse_isolation(struct settings *st, json_t *root, struct err *e)
 	static const char name[] = "enhancedContainerIsolation";
 	struct where top = { .file = st->file }, w = below(&top, name, 0);
 	json_t *group;
-	bool ignored;
 	int r;
 
 	r = get_object(root, &top, name, &group, e);
@@ -537,7 +559,7 @@ static int parse_isolation(struct settings *st, json_t *root, struct err *e)
 		return r;
 	r = get_bool(group, &w, "value", &st->enabled, e);
 	if (r >= 0)
-		r = get_bool(group, &w, "locked", &ignored, e);
+		r = get_bool(group, &w, "locked", &st->locked, e);
 	return r < 0 ? r : check_sockets(group, &w, e);
 }
 
@@ -584,6 +606,7 @@ static int set_defaults(struct settings *st, size_t n_shares, bool with_home)
 	memcpy(st->devices, devices, sizeof devices);
 	st->n_devices = ARRAY_SIZE(devices);
 	st->enabled = true;
+	st->locked = true;
 	st->allow_hooks = true;
 	st->pool_first = POOL_FIRST;
 	st->pool_count = POOL_COUNT;
@@ -668,8 +691,26 @@ int settings_parse(const char *file, const char *buf, size_t len, struct setting
 	return r;
 }
 
+int settings_parse_json(const char *file, json_t *tree, struct settings *ret, struct err *e)
+{
+	struct settings st = { .file = file, .json = tree };
+	int r = parse_root(&st, e);
+
+	if (r < 0)
+		settings_done(&st);
+	else
+		*ret = st;
+	return r;
+}
+
 void settings_done(struct settings *s)
 {
+	for (size_t i = 0; i < s->n_sources; i++) {
+		free(s->sources[i].file);
+		free(s->sources[i].text);
+	}
+	free(s->sources);
+	free(s->note);
 	json_decref(s->json);
 	free(s->heap);
 	free(s->shares);

@@ -16,7 +16,7 @@ struct state {
 	uint64_t start_time; /* of init; never 0 together with a pid, as that would match any process */
 	uint32_t base;	   /* first id of the range, 0: none yet */
 	uint64_t rootfs_dev, engine_dev;
-	bool systemd_cgroup, delegated, has_poststart, has_poststop;
+	bool systemd_cgroup, delegated, supervised, has_poststart, has_poststop;
 	json_t *annotations, *cgroup; /* may be NULL; not looked into */
 };
 

@@ -31,6 +31,7 @@ static void assert_defaults(const struct settings *s)
 {
 	assert_true(s->enabled);
 	assert_true(s->allow_hooks);
+	assert_int_equal(s->resource_view, SETTINGS_VIEW_ASKED);
 	assert_int_equal(s->pool_first, 100000);
 	assert_int_equal(s->pool_count, 32760);
 	assert_int_equal(s->n_shares, 3);
@@ -84,7 +85,7 @@ static void every_key_reaches_its_field(void **state)
 		"data\",\"readOnly\":true,\"mapping\":\"identity\"},"
 		"{\"path\":\"/srv\",\"mapping\":\"container\"}],"
 		"\"allowedDevices\":[\"/dev/kvm\"],\"engineRoots\":[\"/srv/docker\",\"/opt/d\"],"
-		"\"idPool\":{\"first\":65536,\"count\":7},\"allowHooks\":false}}";
+		"\"idPool\":{\"first\":65536,\"count\":7},\"allowHooks\":false,\"resourceView\":\"always\"}}";
 	struct settings s;
 	struct err e = { 0 };
 
@@ -92,6 +93,7 @@ static void every_key_reaches_its_field(void **state)
 	assert_int_equal(parse(text, &s, &e), 0);
 	assert_false(s.enabled);
 	assert_false(s.allow_hooks);
+	assert_int_equal(s.resource_view, SETTINGS_VIEW_ALWAYS);
 	assert_int_equal(s.n_shares, 6); /* modules twice, home, tmp, srv, data */
 	assert_string_equal(share_of(&s, "/home")->rule, "filesharingAllowedDirectories[0]");
 	assert_non_null(share_of(&s, "/tmp"));
@@ -297,6 +299,8 @@ static const struct {
 	  "listed twice" },
 	{ OURS("\"allowHook\":false"), "caisson", "unknown key \"allowHook\"" },
 	{ OURS("\"allowHooks\":\"false\""), "caisson.allowHooks", "must be true or false" },
+	{ OURS("\"resourceView\":true"), "caisson.resourceView", "must be a string" },
+	{ OURS("\"resourceView\":\"maybe\""), "caisson.resourceView", "write asked, always or never" },
 	{ OURS("\"allowedDevices\":\"/dev/kvm\""), "caisson.allowedDevices", "must be an array" },
 	{ OURS("\"allowedDevices\":[{}]"), "caisson.allowedDevices[0]", "must be a string" },
 	{ OURS("\"allowedDevices\":[\"/dev\"]"), "caisson.allowedDevices[0]", "below /dev" },

@@ -25,12 +25,12 @@ static void the_format_on_disk_is_this(void **state)
 	static const char want[] =
 		"{\"ociVersion\":\"1.2.0\",\"id\":\"c1\",\"pid\":42,\"startTime\":4711,\"base\":100000,\"bundle\":\"/b\","
 		"\"rootfs\":\"/r\",\"created\":\"2026-01-02T03:04:05Z\",\"cgroupsPath\":null,\"systemdCgroup\":false,"
-		"\"delegated\":true,\"hasPoststart\":true,\"hasPoststop\":false,\"rootfsDev\":77,\"engineDev\":78,"
+		"\"delegated\":true,\"supervised\":true,\"hasPoststart\":true,\"hasPoststop\":false,\"rootfsDev\":77,\"engineDev\":78,"
 		"\"annotations\":{\"a\":\"b\"},\"cgroup\":{\"path\":\"/x\"}}";
 	char id[] = "c1", bundle[] = "/b", rootfs[] = "/r", created[] = "2026-01-02T03:04:05Z";
 	json_t *annotations = json_pack("{s:s}", "a", "b"), *cgroup = json_pack("{s:s}", "path", "/x");
 	const struct state s = { .id = id, .bundle = bundle, .rootfs = rootfs, .created = created, .pid = 42,
-				 .start_time = 4711, .base = 100000, .rootfs_dev = 77, .engine_dev = 78, .delegated = true,
+				 .start_time = 4711, .base = 100000, .rootfs_dev = 77, .engine_dev = 78, .delegated = true, .supervised = true,
 				 .has_poststart = true, .annotations = annotations, .cgroup = cgroup };
 	_cleanup_free_ char *text = state_format(&s), *again = NULL;
 	struct state read;
@@ -45,7 +45,7 @@ static void the_format_on_disk_is_this(void **state)
 	assert_string_equal(read.created, created);
 	assert_null(read.cgroups_path);
 	assert_true(read.pid == 42 && read.start_time == 4711 && read.base == 100000 && read.rootfs_dev == 77 && read.engine_dev == 78);
-	assert_true(read.delegated && read.has_poststart && !read.has_poststop && !read.systemd_cgroup);
+	assert_true(read.delegated && read.supervised && read.has_poststart && !read.has_poststop && !read.systemd_cgroup);
 	assert_true(json_equal(read.annotations, annotations));
 	assert_true(json_equal(read.cgroup, cgroup));
 	again = state_format(&read);

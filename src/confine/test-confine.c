@@ -334,8 +334,8 @@ static int body_scheduling(void)
 	EXPECT(confine_scheduling(getpid(), &p, &e) == 0 && sched_getscheduler(0) == SCHED_IDLE);
 	p.scheduler.policy = 99;
 	EXPECT(confine_scheduling(0, &p, &e) == -EINVAL && strstr(e.msg, "process.scheduler: policy 99"));
-	p = (struct oci_process){ .has_io_priority = true, .io_class = 9, .io_level = 1 };
-	EXPECT(confine_scheduling(0, &p, &e) == -EINVAL && strstr(e.msg, "process.ioPriority: class 9, priority 1"));
+	p = (struct oci_process){ .has_io_priority = true, .io_class = 7, .io_level = 1 };
+	EXPECT(confine_scheduling(0, &p, &e) == -EINVAL && strstr(e.msg, "process.ioPriority: class 7, priority 1"));
 	p = (struct oci_process){ 0 };
 	EXPECT(confine_scheduling(0, &p, &e) == 0 && sched_getscheduler(0) == SCHED_IDLE);
 	return 0;

@@ -30,8 +30,12 @@ bool policy_is_privileged(const struct oci_spec *s)
 	return everything;
 }
 
+bool policy_process_can_mount(const struct oci_process *p)
+{
+	return p->caps.present && (p->caps.bounding & (UINT64_C(1) << CAP_SYS_ADMIN));
+}
+
 bool policy_container_can_mount(const struct oci_spec *s)
 {
-	return s->has_process && s->process.caps.present &&
-	       (s->process.caps.bounding & (UINT64_C(1) << CAP_SYS_ADMIN));
+	return s->has_process && policy_process_can_mount(&s->process);
 }

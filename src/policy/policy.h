@@ -54,5 +54,12 @@ bool policy_is_privileged(const struct oci_spec *s);
 
 /* policy_container_can_mount() - CAP_SYS_ADMIN in the bounding set. */
 bool policy_container_can_mount(const struct oci_spec *s);
+bool policy_process_can_mount(const struct oci_process *p);
+
+/*
+ * policy_seccomp_lets() - may the system call @name get past the profile for some arguments? (No profile: yes.) For deciding
+ * whether something is needed, never for deciding whether something is safe.
+ */
+bool policy_seccomp_lets(const struct oci_seccomp *s, const char *name);
 
 #endif

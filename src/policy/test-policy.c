@@ -285,6 +285,41 @@ static void only_cap_sys_admin_in_the_bounding_set_can_mount(void **state)
 	assert_false(policy_container_can_mount(&s));
 }
 
+static void a_profile_lets_a_call_through_when_some_arguments_pass(void **state)
+{
+	static const char *mount_name[] = { "mount" };
+	struct oci_seccomp_arg arg = { 0 };
+	struct oci_seccomp_rule rule[2] = { 0 };
+	struct oci_seccomp s = { .default_action = "SCMP_ACT_ERRNO", .rules = rule };
+
+	(void)state;
+	assert_true(policy_seccomp_lets(&s, "mount")); /* no profile */
+	s.present = true;
+	assert_false(policy_seccomp_lets(&s, "mount"));
+	s.default_action = "SCMP_ACT_ALLOW";
+	assert_true(policy_seccomp_lets(&s, "mount"));
+	/* refused for all arguments */
+	rule[0].names.v = mount_name;
+	rule[0].names.n = 1;
+	rule[0].action = "SCMP_ACT_ERRNO";
+	s.n_rules = 1;
+	assert_false(policy_seccomp_lets(&s, "mount"));
+	assert_true(policy_seccomp_lets(&s, "umount2"));
+	/* refused for some only */
+	rule[0].args = &arg;
+	rule[0].n_args = 1;
+	assert_true(policy_seccomp_lets(&s, "mount"));
+	/* allowed for some, everything else refused */
+	s.default_action = "SCMP_ACT_KILL";
+	rule[0].action = "SCMP_ACT_ALLOW";
+	assert_true(policy_seccomp_lets(&s, "mount"));
+	/* allowed by the second rule */
+	rule[1] = rule[0];
+	rule[0].action = "SCMP_ACT_ERRNO";
+	s.n_rules = 2;
+	assert_true(policy_seccomp_lets(&s, "mount"));
+}
+
 static void a_root_file_system_is_no_directory_of_the_hosts(void **state)
 {
 	static const struct {
@@ -331,6 +366,7 @@ int main(void)
 		cmocka_unit_test(only_devices_in_the_settings_are_listed),
 		cmocka_unit_test(privileged_means_every_device_and_no_later_exception),
 		cmocka_unit_test(only_cap_sys_admin_in_the_bounding_set_can_mount),
+		cmocka_unit_test(a_profile_lets_a_call_through_when_some_arguments_pass),
 	};
 
 	return cmocka_run_group_tests(rows, NULL, NULL);

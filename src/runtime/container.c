@@ -74,6 +74,7 @@ int container_save(const struct container *c, struct err *e)
 		.engine_dev = c->engine_dev,
 		.systemd_cgroup = c->systemd_cgroup,
 		.delegated = c->delegated,
+		.supervised = c->supervised,
 		.has_poststart = c->has_poststart,
 		.has_poststop = c->has_poststop,
 		.annotations = c->annotations,
@@ -104,6 +105,7 @@ static void take_state(struct container *c, struct state *s)
 	c->engine_dev = s->engine_dev;
 	c->systemd_cgroup = s->systemd_cgroup;
 	c->delegated = s->delegated;
+	c->supervised = s->supervised;
 	c->has_poststart = s->has_poststart;
 	c->has_poststop = s->has_poststop;
 	state_done(s);

@@ -18,6 +18,7 @@ struct runtime {
 	const char *settings_path; /* --settings or NULL */
 	const char *ids_path;	   /* registry of id ranges, the same for every --root */
 	const char *systemd_helper;
+	const char *libexec_dir; /* where the supervisor's programs are */
 	bool systemd_cgroup;
 	bool debug;
 	int proc_fd; /* O_PATH /proc */
@@ -51,6 +52,7 @@ struct container {
 	uint64_t rootfs_dev; /* of the overlay that we mounted, 0: the root is not one */
 	uint64_t engine_dev; /* of the engine's overlay over the same layers */
 	bool systemd_cgroup, creating, delegated, has_poststart, has_poststop;
+	bool supervised; /* a monitor takes its trapped calls */
 };
 
 #define CONTAINER_EMPTY ((struct container){ .dir_fd = -EBADF, .init = { .fd = -EBADF } })

@@ -29,6 +29,7 @@
 #include "runtime/notify.h"
 #include "runtime/plan.h"
 #include "runtime/start.h"
+#include "runtime/supervisor.h"
 #include "sys/creds.h"
 #include "sys/missing.h"
 #include "sys/path.h"
@@ -46,6 +47,7 @@ struct create {
 	struct plan plan;
 	struct container c;
 	struct seccomp_program seccomp;
+	struct supervisor super;
 	struct cgroup *cg;
 	struct cgroup_entry entry;
 	bool has_entry; /* init moves itself into the groups */
@@ -318,7 +320,11 @@ static int plan_mounts(struct create *c, struct err *e)
 static int compile_seccomp(struct create *c, struct err *e)
 {
 	_cleanup_close_ int cache = -EBADF;
+	int r = supervisor_decide(&c->super, &c->spec, &c->settings, e);
 
+	if (r < 0)
+		return r;
+	c->c.supervised = c->super.traps;
 	if (!c->spec.linux_.seccomp.present)
 		return 0;
 	/* Beside the id registry: one cache for all state roots. */
@@ -374,6 +380,22 @@ static void drop_cgroup(struct create *c)
 	(void)cgroup_destroy(c->cg, NULL);
 }
 
+static int start_supervisor(struct create *c, struct err *e)
+{
+	return supervisor_start(&c->super, c->rt, c->o->id, c->c.base, &c->spec, &c->settings, c->cg, e);
+}
+
+/* systemd makes the groups around init: those of its containers exist later. */
+static int start_supervisor_early(struct create *c, struct err *e)
+{
+	return c->super.wanted && !c->rt->systemd_cgroup ? start_supervisor(c, e) : 0;
+}
+
+static void drop_supervisor(struct create *c)
+{
+	supervisor_done(&c->super);
+}
+
 static uint64_t new_namespaces(const struct create *c)
 {
 	static const uint64_t flags[OCI_NS_COUNT] = {
@@ -403,6 +425,7 @@ static void __attribute__((noreturn)) init_main(struct create *c)
 		.spec = &c->spec,
 		.plan = &c->plan,
 		.seccomp = &c->seccomp,
+		.traps = &c->super.filter,
 		.id = c->o->id,
 		.stage_at = c->c.dir,
 		.sync = c->sync_init,
@@ -442,13 +465,10 @@ static int clone_init(struct create *c, struct err *e)
 	pid_t pid;
 	int r = 0;
 
-	/* Delegation moves init once more, so then the runtime does all of it. */
-	if (!c->c.delegated) {
-		r = cgroup_entry_open(c->cg, &c->entry, e);
-		if (r < 0 && r != -EOPNOTSUPP)
-			return r;
-		c->has_entry = r == 0;
-	}
+	r = cgroup_entry_open(c->cg, &c->entry, e);
+	if (r < 0 && r != -EOPNOTSUPP)
+		return r;
+	c->has_entry = r == 0;
 	if (c->has_entry && c->entry.into_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (unsigned)c->entry.into_fd;
@@ -515,7 +535,7 @@ static int map_ids(struct create *c, struct err *e)
 	return r < 0 ? r : 0;
 }
 
-/* caisson-systemd is a program of the host's: run it where it can be seen, and come back to the stage. */
+/* caisson-systemd and the supervisor are programs of the host's: run them where they can be seen, and come back to the stage. */
 static int enter_by_systemd(struct create *c, struct err *e)
 {
 	_cleanup_close_ int here = openat(c->rt->proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
@@ -524,6 +544,8 @@ static int enter_by_systemd(struct create *c, struct err *e)
 	if (here < 0 || setns(c->host_mntns, CLONE_NEWNS) < 0)
 		return err_sys(e, errno, "enter the host's mount namespace");
 	r = cgroup_enter(c->cg, c->init.pid, e);
+	if (r == 0 && c->super.wanted)
+		r = start_supervisor(c, e);
 	if (setns(here, CLONE_NEWNS) < 0 || (c->plan.host_visible && chdir(c->c.dir) < 0))
 		return err_sys(r == 0 ? e : NULL, errno, "go back to the stage");
 	return r;
@@ -596,8 +618,12 @@ static int stage_mounts(struct create *c, struct err *e)
 		.netns_fd = c->netns_fd,
 		.pidns_fd = c->pidns_fd,
 		.netns_is_hosts = c->joined.netns_is_hosts,
+		.emulate = c->super.wanted,
 	};
-	int r = stage_build(&c->plan, &ctx, e);
+	int r = c->super.wanted ? supervisor_stage(&c->super, e) : 0;
+
+	if (r == 0)
+		r = stage_build(&c->plan, &ctx, e);
 
 	c->c.rootfs_dev = c->plan.root.dev;
 	c->c.engine_dev = c->plan.root.engine_dev;
@@ -651,6 +677,8 @@ static int finish(struct create *c, struct err *e)
 		if (r < 0)
 			r = err_sys(e, -r, "write pid file %s", c->o->pid_file);
 	}
+	if (r == 0 && c->super.wanted)
+		r = monitor_commit(&c->super.monitor, c->init.fd, c->c.dir_fd, e);
 	if (r == 0 && sync_send(c->sync, SYNC_RELEASE, NULL) < 0)
 		r = err_set(e, EPIPE, "container init died");
 	if (r == 0)
@@ -671,6 +699,7 @@ static const struct stage_fn stages[] = {
 	{ "create: plan", plan_mounts, NULL },
 	{ "create: seccomp", compile_seccomp, NULL },
 	{ "create: cgroup", make_cgroup, drop_cgroup },
+	{ "create: supervisor", start_supervisor_early, drop_supervisor },
 	{ "create: clone", clone_init, kill_init },
 	{ "create: id maps", map_ids, NULL },
 	{ "create: enter cgroup", enter_cgroup, NULL },
@@ -724,6 +753,7 @@ static void create_done(struct create *c)
 		cgroup_entry_done(&c->entry);
 	plan_done(&c->plan);
 	seccomp_program_done(&c->seccomp);
+	supervisor_done(&c->super);
 	if (c->cg)
 		cgroup_free(c->cg);
 	joined_done(&c->joined);
@@ -742,6 +772,7 @@ int create_container(const struct runtime *rt, const struct create_options *o, s
 {
 	struct create c = {
 		.rt = rt, .o = o, .c = CONTAINER_EMPTY, .init = { .fd = -EBADF }, .hooks = HOOK_RUNNER_EMPTY,
+		.super = SUPERVISOR_EMPTY,
 		.plan = { .root = { .fd = -EBADF, .parent_fd = -EBADF } }, .joined = JOINED_EMPTY,
 		.ids_fd = -EBADF, .host_mntns = -EBADF, .sync = -EBADF, .sync_init = -EBADF, .start_fd = -EBADF,
 		.console_fd = -EBADF, .userns_fd = -EBADF, .netns_fd = -EBADF, .pidns_fd = -EBADF, .pid_file_dir = -EBADF,

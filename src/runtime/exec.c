@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -21,8 +22,10 @@
 #include "runtime/lifecycle.h"
 #include "runtime/procfs.h"
 #include "runtime/start.h"
+#include "runtime/supervisor.h"
 #include "sys/arguments.h"
 #include "sys/missing.h"
+#include "sys/settings-file.h"
 #include "sys/userns.h"
 
 struct exec {
@@ -32,7 +35,7 @@ struct exec {
 	struct oci_spec spec;
 	struct oci_process own;	     /* --process */
 	struct oci_process process;  /* what runs: shallow, points into the two above and into the options */
-	struct seccomp_program seccomp;
+	struct seccomp_program seccomp, traps;
 	struct pidref task;
 	struct cgroup *cg;
 	struct cgroup_entry entry;
@@ -161,6 +164,34 @@ static int check(const struct exec *x, struct err *e)
 	return confine_lsm_check(p->apparmor_profile, p->selinux_label, e);
 }
 
+/* The container may have had no use for a supervisor so far (docker exec --privileged): then it gets one now. */
+static int load_traps(struct exec *x, struct err *e)
+{
+	struct supervisor s = SUPERVISOR_EMPTY;
+	struct settings st = { 0 };
+	int r = settings_load(x->rt->settings_path, &st, e);
+
+	if (r < 0)
+		return r;
+	/* One at a time; what a monitor that was killed has left goes first. */
+	if (flock(x->c.dir_fd, LOCK_EX) < 0)
+		r = err_sys(e, errno, "lock %s", x->c.dir);
+	if (r == 0 && !monitor_is_there(x->c.dir_fd)) {
+		(void)unlinkat(x->c.dir_fd, "monitor", 0);
+		r = supervisor_start(&s, x->rt, x->c.id, x->c.base, &x->spec, &st, x->cg, e);
+		if (r == 0)
+			r = monitor_carriers(&s.monitor, e);
+		if (r == 0)
+			r = monitor_commit(&s.monitor, x->c.init.fd, x->c.dir_fd, e);
+		supervisor_done(&s);
+	}
+	(void)flock(x->c.dir_fd, LOCK_UN);
+	if (r == 0)
+		r = supervisor_filter(&st, &x->traps, e);
+	settings_done(&st);
+	return r;
+}
+
 static int prepare(struct exec *x, struct err *e)
 {
 	enum container_status status;
@@ -201,6 +232,7 @@ static void __attribute__((noreturn)) task_main(struct exec *x)
 		.process = &x->process,
 		.linux_ = &x->spec.linux_,
 		.seccomp = &x->seccomp,
+		.traps = &x->traps,
 		.proc_fd = x->proc_fd,
 		.notify_fd = x->sync_task,
 		.preserve_fds = x->o->preserve_fds,
@@ -326,6 +358,8 @@ static int start_task(struct exec *x, struct err *e)
 	x->sync = fds[0];
 	x->sync_task = fds[1];
 	r = container_cgroup(&x->c, &x->cg, e);
+	if (r == 0 && supervisor_wants(&x->process, &x->spec.linux_.seccomp))
+		r = load_traps(x, e);
 	if (r == 0)
 		r = cgroup_entry_open_join(x->cg, x->c.init.pid, x->o->cgroup, &x->entry, e);
 	if (r < 0)
@@ -399,6 +433,7 @@ int exec_container(const struct runtime *rt, const struct exec_options *o, int *
 		cgroup_free(x.cg);
 	pidref_done(&x.task);
 	seccomp_program_done(&x.seccomp);
+	seccomp_program_done(&x.traps);
 	oci_process_done(&x.own);
 	oci_spec_done(&x.spec);
 	container_done(&x.c);

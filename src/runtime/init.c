@@ -259,6 +259,7 @@ void container_init(const struct init_args *a)
 		.process = &a->spec->process,
 		.linux_ = &a->spec->linux_,
 		.seccomp = a->seccomp,
+		.traps = a->traps,
 		.notify_fd = -EBADF,
 		.preserve_fds = a->preserve_fds,
 	};

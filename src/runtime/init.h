@@ -27,6 +27,7 @@ struct init_args {
 	int console_fd;	  /* connected console socket, or -EBADF */
 	bool new_ns[OCI_NS_COUNT];
 	const struct cgroup_entry *entry; /* groups to move into first; NULL: the runtime moves us */
+	const struct seccomp_program *traps; /* of the supervisor */
 	bool new_keyring, notify;
 	unsigned preserve_fds;
 };
@@ -84,7 +85,7 @@ int console_take(int slave, struct err *e);
 struct run_args {
 	const struct oci_process *process;
 	const struct oci_linux *linux_;
-	const struct seccomp_program *seccomp;
+	const struct seccomp_program *seccomp, *traps; /* the profile; the supervisor's filter, n 0 without */
 	int proc_fd; /* clean procfs */
 	int notify_fd; /* socket to whoever takes the seccomp listener, or -EBADF */
 	unsigned preserve_fds;

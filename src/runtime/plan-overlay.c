@@ -80,7 +80,7 @@ static int open_layers(const struct runtime *rt, const struct plan *p, const str
 	if (fd < 0)
 		return fd;
 	(void)fd_close(fd);
-	return plan_overlay_upper(o, AT_FDCWD, e);
+	return plan_overlay_upper(o, AT_FDCWD, NULL, e);
 }
 
 int plan_overlay_mount(const struct runtime *rt, struct plan *p, struct planned_mount *m,

@@ -110,7 +110,7 @@ static int clone_layers(struct planned_root *root, int base, struct err *e)
  * own beside the engine's: an overlay empties its work directory when it is mounted, and the engine's instance goes
  * on using the other ("docker cp" copies up through it).
  */
-int plan_overlay_upper(struct planned_root *root, int base, struct err *e)
+int plan_overlay_upper(struct planned_root *root, int base, int *ret_dir, struct err *e)
 {
 	_cleanup_free_ char *parent = ancestor(root->opt.upper, 1), *work = NULL;
 	_cleanup_close_ int dir = -EBADF;
@@ -127,10 +127,14 @@ int plan_overlay_upper(struct planned_root *root, int base, struct err *e)
 	root->upper = strdup(name + 1);
 	root->work = TAKE_PTR(work);
 	root->parent_fd = mnt_clone(base, parent, false, e);
-	return root->parent_fd < 0 ? err_ctx(e, root->parent_fd, "overlay upperdir %s", root->opt.upper) : 0;
+	if (root->parent_fd < 0)
+		return err_ctx(e, root->parent_fd, "overlay upperdir %s", root->opt.upper);
+	if (ret_dir)
+		*ret_dir = TAKE_FD(dir);
+	return 0;
 }
 
-static int plan_overlay(const struct runtime *rt, struct plan *p, int fd, struct err *e)
+static int plan_overlay(const struct runtime *rt, struct plan *p, int fd, int *ret_upper, struct err *e)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_close_ int base_owned = -EBADF;
@@ -167,11 +171,11 @@ static int plan_overlay(const struct runtime *rt, struct plan *p, int fd, struct
 	root->parent_map.verdict = BIND_ENGINE;
 	r = clone_layers(root, base, e);
 	if (r == 0 && root->opt.upper)
-		r = plan_overlay_upper(root, base, e);
+		r = plan_overlay_upper(root, base, ret_upper, e);
 	return r;
 }
 
-int plan_root(const struct runtime *rt, struct plan *p, const char *bundle, struct err *e)
+int plan_root(const struct runtime *rt, struct plan *p, const char *bundle, int *ret_upper, struct err *e)
 {
 	_cleanup_close_ int fd = -EBADF, bundle_fd = -EBADF;
 	struct statfs sfs;
@@ -195,7 +199,7 @@ int plan_root(const struct runtime *rt, struct plan *p, const char *bundle, stru
 	if (fstatfs(fd, &sfs) < 0)
 		return err_sys(e, errno, "root.path: %s", p->rootfs);
 	if (sfs.f_type == OVERLAYFS_SUPER_MAGIC)
-		return plan_overlay(rt, p, fd, e);
+		return plan_overlay(rt, p, fd, ret_upper, e);
 	p->root.fd = mnt_clone(fd, "", true, e);
 	return p->root.fd < 0 ? err_ctx(e, p->root.fd, "root file system %s", p->rootfs) : 0;
 }

@@ -87,14 +87,19 @@ static int plan_one(const struct runtime *rt, struct plan *p, struct planned_mou
 		       "directory that filesharingAllowedDirectories lists", type);
 }
 
-static int plan_mounts(const struct runtime *rt, struct plan *p, const struct bind_context *ctx, struct err *e)
+static int plan_mounts(const struct runtime *rt, struct plan *p, const struct bind_context *ctx, int upper_dir,
+		       struct err *e)
 {
-	p->mounts = calloc(p->spec->n_mounts + 1 /* notify */, sizeof *p->mounts);
+	int r;
+
+	p->mounts = calloc(INNER_DIRS + p->spec->n_mounts + 1 /* notify */, sizeof *p->mounts);
 	if (!p->mounts)
 		return err_sys(e, ENOMEM, "mounts");
+	r = plan_inner_dirs(p, upper_dir, e);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < p->spec->n_mounts; i++) {
 		struct planned_mount *m = &p->mounts[p->n_mounts++];
-		int r;
 
 		*m = (struct planned_mount){ .spec = &p->spec->mounts[i], .fd = -EBADF };
 		(void)snprintf(m->name, sizeof m->name, "m%zu", i);
@@ -150,16 +155,17 @@ int plan_make(const struct runtime *rt, const struct plan_args *a, struct plan *
 		.n_protected = ARRAY_SIZE(protected_paths),
 		.joined_ids = (const char *const *)a->joined_ids,
 	};
+	_cleanup_close_ int upper_dir = -EBADF;
 	int r;
 
 	while (a->joined_ids && a->joined_ids[ctx.n_joined])
 		ctx.n_joined++;
-	r = plan_root(rt, &p, a->bundle, e);
+	r = plan_root(rt, &p, a->bundle, &upper_dir, e);
 	ctx.rootfs = p.rootfs;
 	if (r == 0)
 		r = plan_devices(&p, e);
 	if (r == 0)
-		r = plan_mounts(rt, &p, &ctx, e);
+		r = plan_mounts(rt, &p, &ctx, upper_dir, e);
 	if (r == 0 && a->notify_dir)
 		r = plan_notify(&p, a->notify_dir, e);
 	if (r < 0) {

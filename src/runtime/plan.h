@@ -11,6 +11,7 @@
 #include "codec/mountopt.h"
 #include "codec/oci-spec.h"
 #include "codec/settings.h"
+#include "emulate/cover.h"
 #include "policy/bind.h"
 #include "runtime/container.h"
 
@@ -57,6 +58,7 @@ struct planned_mount {
 	bool is_dir;
 	bool empty_shm; /* the source cannot be id-mapped but need not be: an empty tmpfs of ours takes its place */
 	bool plain;	/* belongs to the container's ids as it is: no mapping */
+	bool no_nodes;	/* holds no device node and never will: need not be nodev */
 	int fd;		/* STAGED: detached mount, owned until it is attached to the stage */
 	struct source_map map;
 	struct planned_root *overlay; /* STAGED_OVERLAY, owned */
@@ -107,7 +109,7 @@ struct plan {
 #define STAGE_NEW "new"	  /* where init attaches the root before pivot_root */
 #define STAGE_PROC "proc" /* a clean procfs of the container's pid namespace, for init's own writes */
 #define STAGE_DEV "dev"	  /* device nodes, when plan.dev_in_root */
-#define STAGE_NULL "null" /* /dev/null made by us, to mask files with */
+#define STAGE_NULL COVER_NULL /* /dev/null made by us, to mask files with */
 
 /*
  * plan_make() - open and judge the root file system, every mount source and every device. Runs in the host's mount namespace as root.
@@ -126,14 +128,32 @@ int plan_make(const struct runtime *rt, const struct plan_args *a, struct plan *
 void plan_done(struct plan *p);
 
 /* Parts, each in a file of its own. */
-int plan_root(const struct runtime *rt, struct plan *p, const char *bundle, struct err *e);
+/* plan_root() - *@ret_upper: see plan_overlay_upper(); left alone when the root is no overlay that is written to. */
+int plan_root(const struct runtime *rt, struct plan *p, const char *bundle, int *ret_upper, struct err *e);
 int plan_bind(const struct runtime *rt, struct plan *p, struct planned_mount *m, const struct bind_context *ctx,
 	      struct err *e);
 int plan_overlay_mount(const struct runtime *rt, struct plan *p, struct planned_mount *m,
 		       const struct bind_context *ctx, struct err *e);
 int plan_devices(struct plan *p, struct err *e);
-/* plan_overlay_upper() - open upper's parent directory and make our work directory in it. @base: for relative paths. */
-int plan_overlay_upper(struct planned_root *root, int base, struct err *e);
+/*
+ * plan_overlay_upper() - open upper's parent directory and make our work directory in it. @base: for relative paths.
+ * @ret_dir: that directory as seen in our mount namespace, to be closed by the caller; may be NULL.
+ */
+int plan_overlay_upper(struct planned_root *root, int base, int *ret_dir, struct err *e);
+
+/*
+ * plan_inner_dirs() - when processes of the container can mount and its root file system is an overlay: a private
+ * directory of the host's file system for each place where an engine inside (Docker, containerd, Podman, BuildKit,
+ * kubelet, k3s, k0s) keeps its layers. They are the first of the planned mounts, so that whatever the spec mounts there
+ * lies on top; where it mounts something at or above such a place anyway, nothing is added. On first use a directory
+ * is filled with what the image has there, ids as on disk.
+ * They are not nodev: containerd and runc before 1.2 bind parts of them and remount those without it, which the kernel
+ * refuses where it is frozen. Nor need they be: device nodes are not copied, and nobody can make any there.
+ * @upper_dir: the directory that holds the upper layer (plan_overlay_upper()), or -EBADF; borrowed
+ * p->mounts must have room for INNER_DIRS more.
+ */
+#define INNER_DIRS 7
+int plan_inner_dirs(struct plan *p, int upper_dir, struct err *e);
 void planned_root_done(struct planned_root *root);
 
 /* What staging needs to know of the container that was just cloned. */
@@ -142,6 +162,7 @@ struct stage_context {
 	pid_t init;
 	uint32_t base;
 	int userns_fd, netns_fd, pidns_fd;
+	bool emulate; /* the carriers of the emulated files are on the stage */
 	bool netns_is_hosts; /* joined, and owned by the host's user namespace: sysfs is made read-only */
 };
 

@@ -14,6 +14,7 @@
 #include "sys/missing.h"
 #include "sys/mnt.h"
 #include "sys/path.h"
+#include "sys/userns.h"
 
 #define PROC_ATTR (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
@@ -126,79 +127,41 @@ static const char *relative_to(const char *path, const char *dest)
 	return *path ? path : NULL;
 }
 
-/* Kernel file systems have few links, none of which belongs into a mask list; the container is not there yet. */
-static int open_target(int fs_fd, const char *path)
+/* Below /proc/sys/net every network namespace has files of its own: who looks decides which ones are covered. */
+static int cover_proc(int fs_fd, const struct stage_context *c, struct err *e)
 {
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH };
-	int fd = sys_openat2(fs_fd, path, &how);
-
-	return fd < 0 ? -errno : fd;
-}
-
-static int cover_read_only(int target, struct err *e)
-{
-	_cleanup_close_ int mnt = mnt_clone(target, "", true, e);
-	int r = mnt < 0 ? mnt : mnt_set_attr(mnt, MOUNT_ATTR_RDONLY, 0, 0, true, e);
-
-	return r < 0 ? r : mnt_attach(mnt, target, e);
-}
-
-static int cover_with_nothing(int stage_fd, int target, struct err *e)
-{
-	_cleanup_close_ int mnt = -EBADF, fs = -EBADF;
-	struct stat st;
-
-	if (fstat(target, &st) < 0)
-		return err_sys(e, errno, "stat");
-	if (S_ISDIR(st.st_mode)) {
-		fs = mnt_fs_open("tmpfs", e);
-		if (fs < 0)
-			return fs;
-		(void)fsconfig(fs, FSCONFIG_SET_STRING, "source", "tmpfs", 0);
-		(void)fsconfig(fs, FSCONFIG_SET_STRING, "nr_blocks", "1", 0);
-		(void)fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", "1", 0);
-		mnt = mnt_fs_create(fs, PROC_ATTR | MOUNT_ATTR_RDONLY, e);
-	} else {
-		mnt = mnt_clone(stage_fd, STAGE_NULL, false, e);
-	}
-	return mnt < 0 ? mnt : mnt_attach(mnt, target, e);
-}
-
-/* TARGET is what opening PATH gave: an fd, or the failure. What does not exist needs no cover. */
-static int cover(int target, bool read_only, int stage_fd, const char *path, struct err *e)
-{
+	_cleanup_close_ int own = ns_open(c->rt->proc_fd, getpid(), "net", e);
 	int r;
 
-	if (target == -ENOENT || target == -ENOTDIR)
-		return 0;
-	if (target < 0)
-		r = err_sys(e, -target, "open");
-	else
-		r = read_only ? cover_read_only(target, e) : cover_with_nothing(stage_fd, target, e);
-	return r < 0 ? err_ctx(e, r, "%s %s", read_only ? "make read-only" : "mask", path) : 0;
+	if (own < 0)
+		return own;
+	if (setns(c->netns_fd, CLONE_NEWNET) < 0)
+		return err_sys(e, errno, "enter the container's network namespace");
+	r = cover_emulated(AT_FDCWD, fs_fd, EMU_PROC, c->base, e);
+	if (setns(own, CLONE_NEWNET) < 0)
+		return err_sys(e, errno, "leave the container's network namespace");
+	return r;
 }
 
-int procfs_mask(const struct oci_spec *spec, const char *name, const char *dest, struct err *e)
+int procfs_cover(const struct oci_spec *spec, const struct stage_context *c, const struct planned_mount *m, struct err *e)
 {
 	const struct oci_strv *ro = &spec->linux_.readonly_paths, *masked = &spec->linux_.masked_paths;
-	_cleanup_close_ int fs_fd = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fs_fd = open(m->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = 0;
 
 	if (fs_fd < 0)
-		return err_sys(e, errno, "open stage %s", name);
-	for (size_t i = 0; i < ro->n + masked->n; i++) {
+		return err_sys(e, errno, "open stage %s", m->name);
+	/* First of all, so that what is emulated below a read-only path is read-only, too. */
+	if (c->emulate)
+		r = m->staged == STAGED_PROC ? cover_proc(fs_fd, c, e) : cover_emulated(AT_FDCWD, fs_fd, EMU_SYSFS, c->base, e);
+	for (size_t i = 0; r >= 0 && i < ro->n + masked->n; i++) {
 		const char *path = i < ro->n ? ro->v[i] : masked->v[i - ro->n];
-		const char *rel = relative_to(path, dest);
-		_cleanup_close_ int target = -EBADF;
-		int r;
+		const char *rel = relative_to(path, m->spec->destination);
 
-		if (!rel)
-			continue;
-		target = open_target(fs_fd, rel);
-		r = cover(target, i < ro->n, AT_FDCWD, path, e);
-		if (r < 0)
-			return r;
+		if (rel)
+			r = i < ro->n ? cover_read_only(fs_fd, rel, e) : cover_masked(AT_FDCWD, fs_fd, rel, e);
 	}
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 static bool is_staged_path(const struct oci_spec *spec, const char *path)
@@ -213,19 +176,27 @@ static bool is_staged_path(const struct oci_spec *spec, const char *path)
 	return false;
 }
 
+/* Resolved in the container, by its own rights; the rest is as for a file system of the kernel's. */
+static int cover_path(int root_fd, int stage_fd, const char *path, bool read_only, struct err *e)
+{
+	_cleanup_close_ int target = path_open_in(root_fd, path, O_PATH, 0);
+
+	if (target < 0)
+		return target == -ENOENT || target == -ENOTDIR ? 0 : err_sys(e, -target, "cover %s", path);
+	return read_only ? cover_read_only_fd(target, path, e) : cover_masked_fd(stage_fd, target, path, e);
+}
+
 int procfs_mask_rest(const struct oci_spec *spec, int root_fd, int stage_fd, struct err *e)
 {
 	const struct oci_strv *ro = &spec->linux_.readonly_paths, *masked = &spec->linux_.masked_paths;
 
 	for (size_t i = 0; i < ro->n + masked->n; i++) {
 		const char *path = i < ro->n ? ro->v[i] : masked->v[i - ro->n];
-		_cleanup_close_ int target = -EBADF;
 		int r;
 
 		if (is_staged_path(spec, path))
 			continue;
-		target = path_open_in(root_fd, path, O_PATH, 0);
-		r = cover(target, i < ro->n, stage_fd, path, e);
+		r = cover_path(root_fd, stage_fd, path, i < ro->n, e);
 		if (r < 0)
 			return r;
 	}

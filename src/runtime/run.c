@@ -199,14 +199,14 @@ static int make_env(const struct run_args *a, char ***ret, struct err *e)
  * The filter may trap any system call that would hand over its own listener (a deadlock runc and crun both had), so
  * the other side takes the fd out of this process: told its number before, it answers when it has it.
  */
-static int load_seccomp(const struct run_args *a, struct err *e)
+static int load_program(const struct run_args *a, const struct seccomp_program *program, struct err *e)
 {
 	int listener = -EBADF, r, expected;
 	char c;
 
-	if (a->seccomp->n == 0)
+	if (program->n == 0)
 		return 0;
-	if (a->seccomp->listener) {
+	if (program->listener) {
 		expected = fcntl(a->notify_fd, F_DUPFD_CLOEXEC, 3);
 		if (expected < 0)
 			return err_sys(e, errno, "reserve seccomp listener");
@@ -214,10 +214,18 @@ static int load_seccomp(const struct run_args *a, struct err *e)
 		if (send(a->notify_fd, &expected, sizeof expected, MSG_NOSIGNAL) != sizeof expected)
 			return err_sys(e, errno, "announce seccomp listener");
 	}
-	r = seccomp_program_load(a->seccomp, &listener, e);
-	if (r == 0 && a->seccomp->listener && read(a->notify_fd, &c, 1) != 1)
+	r = seccomp_program_load(program, &listener, e);
+	if (r == 0 && program->listener && read(a->notify_fd, &c, 1) != 1)
 		r = err_set(e, EPIPE, "nobody took the seccomp listener");
 	return r;
+}
+
+/* At most one of the two has a listener. The profile comes last: it may refuse seccomp(2). */
+static int load_seccomp(const struct run_args *a, struct err *e)
+{
+	int r = load_program(a, a->traps, e);
+
+	return r < 0 ? r : load_program(a, a->seccomp, e);
 }
 
 int run_exec(const struct run_args *a, const char *path, struct err *e)

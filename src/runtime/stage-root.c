@@ -180,8 +180,11 @@ int overlay_make(const struct plan *p, const struct planned_root *root, const st
 int root_make(struct plan *p, const struct stage_context *c, struct err *e)
 {
 	struct planned_root *root = &p->root;
-	/* Device nodes that an image brings along are dead; /dev is a mount of its own. */
-	unsigned attr = MOUNT_ATTR_NODEV;
+	/*
+	 * Device nodes that an image brings along are dead; /dev is a mount of its own. Not where the supervisor makes harmless
+	 * ones for mknod(2): the container's device groups alone decide there which can be opened.
+	 */
+	unsigned attr = c->emulate ? 0 : MOUNT_ATTR_NODEV;
 	struct stat st;
 	int r, mnt;
 

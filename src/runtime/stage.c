@@ -312,17 +312,24 @@ static int replace_shm(struct planned_mount *m, const struct stage_context *c, s
 static int make_bind(const struct plan *p, struct planned_mount *m, const struct stage_context *c, struct err *e)
 {
 	bool recursive = m->opt.recursive || m->opt.idmap_recursive;
+	uint64_t nodev = MOUNT_ATTR_NODEV;
 	int r = map_bind(p, m, c, recursive, e);
 
 	if (r == -EINVAL && m->empty_shm)
 		r = replace_shm(m, c, e);
 	if (r < 0)
 		return r;
-	/* No device node in a host directory works, whatever the spec says; frozen with the rest. */
-	if (recursive)
-		r = mnt_set_attr(m->fd, MOUNT_ATTR_NODEV, 0, MS_PRIVATE, true, e);
+	/*
+	 * No device node in a host directory works, whatever the spec says; frozen with the rest. Except in an engine's own volumes
+	 * where inner engines may run: runc before 1.2 remounts parts of them without the flag, which the kernel refuses. The
+	 * device control group judges the nodes there.
+	 */
+	if (m->no_nodes || (m->map.verdict == BIND_ENGINE && c->emulate))
+		nodev = 0;
+	if (recursive && nodev)
+		r = mnt_set_attr(m->fd, nodev, 0, MS_PRIVATE, true, e);
 	if (r == 0)
-		r = attributes(m->fd, m, MOUNT_ATTR_NODEV, e);
+		r = attributes(m->fd, m, nodev, e);
 	return r < 0 ? r : TAKE_FD(m->fd);
 }
 
@@ -425,7 +432,7 @@ int stage_build(struct plan *p, const struct stage_context *c, struct err *e)
 		mnt = make_staged(p, m, c, e);
 		r = mnt < 0 ? mnt : put(mnt, m->name, m->is_dir, e);
 		if (r == 0 && (m->staged == STAGED_PROC || m->staged == STAGED_SYS))
-			r = procfs_mask(p->spec, m->name, m->spec->destination, e);
+			r = procfs_cover(p->spec, c, m, e);
 		if (r < 0)
 			return err_ctx(e, r, "mount %s", m->spec->destination);
 	}

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "confine/confine.h"
+#include "monitor/launch.h"
 #include "runtime/hooks.h"
 #include "sys/missing.h"
 
@@ -103,9 +104,12 @@ static int give_listener(const struct container *c, const struct pidref *task, i
 
 	if (fd < 0)
 		return err_sys(e, -fd, "take the seccomp listener");
-	r = container_spec(c, &spec, e);
+	r = c->supervised ? 0 : container_spec(c, &spec, e);
 	if (r < 0)
 		return r;
+	/* The kernel allows one listener for a process: without listenerPath it is the supervisor's. */
+	if (!spec.linux_.seccomp.listener_path)
+		return monitor_give_listener(c->dir_fd, fd, e);
 	state = container_hook_state(c, CONTAINER_CREATED);
 	return seccomp_notify_send(spec.linux_.seccomp.listener_path, fd, task->pid,
 				   spec.linux_.seccomp.listener_metadata, state ? state : "{}", e);

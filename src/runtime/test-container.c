@@ -417,6 +417,25 @@ static void a_damaged_file_of_a_create_is_named_as_what_it_is(void **state)
 }
 
 /* While `delete --force` of a damaged one waited, another got rid of it and made a new one: that is not ours to remove. */
+/* Wait until @pid waits for a lock; proc(5), /proc/locks: "1: -> FLOCK  ADVISORY  WRITE 4711 ..." */
+static void wait_for_waiter(pid_t pid)
+{
+	char want[32];
+
+	(void)snprintf(want, sizeof want, "WRITE %d ", (int)pid);
+	for (int i = 0; i < 2000; i++) {
+		_cleanup_free_ char *text = NULL;
+		char *line;
+
+		assert_int_equal(io_read_at(rt.proc_fd, "locks", 1 << 22, &text, NULL), 0);
+		for (char *rest = text; (line = strsep(&rest, "\n"));)
+			if (strstr(line, "-> FLOCK") && strstr(line, want))
+				return;
+		(void)usleep(5000);
+	}
+	fail_msg("process %d does not wait for a lock", (int)pid);
+}
+
 static void discarding_spares_a_container_that_was_made_meanwhile(void **state)
 {
 	struct container c;
@@ -435,7 +454,7 @@ static void discarding_spares_a_container_that_was_made_meanwhile(void **state)
 		(void)fd_close(c.dir_fd);
 		_exit(container_discard(&rt, "c1", NULL) == -ENOENT ? 0 : 1);
 	}
-	(void)usleep(100000);
+	wait_for_waiter(pid);
 	assert_int_equal(unlink(path_of("c1", "state.json")), 0);
 	assert_int_equal(rmdir(path_of("c1", "")), 0);
 	assert_int_equal(mkdir(path_of("c1", ""), 0700), 0); /* as container_new() does first */

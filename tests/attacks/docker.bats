@@ -48,7 +48,8 @@ image() {
 	local o n=0
 	local -a opts
 	ln -sfn /etc "$SHARE/b3-link"
-	for o in "type=none o=bind device=/etc" "type=none o=rbind device=/" "type=none o=bind,ro device=/root" "type=none o=bind device=$SHARE/b3-link" \
+	# Private, because the engine's unmount of a shared copy of "/" would take /proc and the rest from the host as well.
+	for o in "type=none o=bind device=/etc" "type=none o=rbind,rprivate device=/" "type=none o=bind,ro device=/root" "type=none o=bind device=$SHARE/b3-link" \
 		"type=none o=bind device=$SHARE/.." "type=overlay o=lowerdir=/etc:/usr device=overlay" "type=proc o= device=proc" "type=sysfs o= device=sysfs" \
 		"type=$(findmnt -no FSTYPE /) o= device=$(findmnt -no SOURCE /)" "type=none o=bind device=$ENGINE/d.sock" "type=none o=bind device=$HOST" \
 		"type=cgroup o=cpu device=cgroup" "type=devtmpfs o= device=dev" "type=none o=bind device=/run"; do

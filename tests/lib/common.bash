@@ -155,9 +155,9 @@ sweep() {
 
 # ---- small helpers ----------------------------------------------------------------------------------------
 
-# eventually SECONDS COMMAND... - until it succeeds
+# eventually SECONDS COMMAND... - until it succeeds; CAISSON_TEST_SLOW times as long on slow machines
 eventually() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${CAISSON_TEST_SLOW:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || fail "not within time: $*" || return 1

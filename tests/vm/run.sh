@@ -5,9 +5,10 @@
 #   run.sh [12|13|both]
 #
 # Environment: CAISSON_BUILD (build), CAISSON_VM_PREBUILT (set: take the build as it is), CAISSON_VM_TIMEOUT (seconds per
-# release, 2700), CAISSON_VM_SMP (2), CAISSON_VM_MEM (2048), CAISSON_VM_SUITES (what guest.sh shall run), CAISSON_VM_FILTER
-# (part of the path of bats files: run only those), CAISSON_VM_CACHE (/var/cache/caisson-vm), CAISSON_VM_RUNTIME (a
-# runtime of the guest's instead of caisson, to try the tests themselves: /usr/sbin/runc).
+# release, 2700), CAISSON_VM_FILE_TIMEOUT (seconds per bats file, 2400), CAISSON_VM_SMP (2), CAISSON_VM_MEM (4096),
+# CAISSON_VM_SUITES (what guest.sh shall run), CAISSON_VM_FILTER (parts of paths of bats files, separated by blanks: run
+# only files with one of them), CAISSON_VM_CACHE (/var/cache/caisson-vm), CAISSON_VM_RUNTIME (a runtime of the guest's
+# instead of caisson, to try the tests themselves: /usr/sbin/runc).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -29,7 +30,7 @@ both) releases="12 13" ;;
 *) die "usage: run.sh [12|13|both]" ;;
 esac
 
-for tool in qemu-system-x86_64 mke2fs meson jq; do
+for tool in qemu-system-x86_64 mke2fs meson jq gcc; do
 	command -v "$tool" >/dev/null || die "$tool is not installed"
 done
 if [ -z "${CAISSON_VM_PREBUILT:-}" ]; then
@@ -49,6 +50,7 @@ make_payload()
 	mkdir -p "$tree/build/src"
 	tar -C "$top" --exclude=./.git --exclude='./build*' -c . | tar -C "$tree" -x
 	copy_programs "$builddir/src/bin" "$tree/build/src/bin"
+	compile_helpers "$tree/build/test-programs"
 	# What programs look for at fixed places is installed there.
 	meson install -C "$builddir" --no-rebuild --destdir "$tree/install" >"$work/install.log" 2>&1 ||
 		die "meson install failed: $(tail -n 5 "$work/install.log")"
@@ -63,7 +65,8 @@ make_payload()
 	done <"$work/tests.tsv"
 	sed -e "s|$builddir/|/caisson/build/|g" -e "s|$top/|/caisson/|g" "$work/tests.tsv" >"$tree/units.tsv"
 	printf '%s=%q\n' CAISSON_VM_SUITES "${CAISSON_VM_SUITES:-}" CAISSON_VM_FILTER "${CAISSON_VM_FILTER:-}" \
-		CAISSON_RUNTIME "${CAISSON_VM_RUNTIME:-}" CAISSON_HOST_TOP "$top" >"$tree/vm.env"
+		CAISSON_RUNTIME "${CAISSON_VM_RUNTIME:-}" CAISSON_HOST_TOP "$top" \
+		CAISSON_VM_FILE_TIMEOUT "${CAISSON_VM_FILE_TIMEOUT:-}" >"$tree/vm.env"
 
 	kib=$(du -sk "$tree" | cut -f1)
 	mke2fs -q -t ext4 -m 0 -d "$tree" "$work/payload.img" $((kib * 5 / 4 + 65536))k >"$work/mke2fs.log" 2>&1 ||
@@ -83,6 +86,18 @@ copy_programs()
 	done
 }
 
+# The programs that bats files compile for themselves elsewhere, static as there.
+compile_helpers()
+{
+	local source
+
+	mkdir -p "$1"
+	for source in "$top"/tests/attacks/*.c "$top"/tests/helpers/*.c; do
+		gcc -std=gnu17 -D_GNU_SOURCE -static -O1 -pthread -w -o "$1/$(basename "$source" .c)" "$source" ||
+			die "$source does not compile"
+	done
+}
+
 # boot RELEASE IMAGEDIR: runs the guest until it powers itself off or the time is up. Both disks are snapshots: every
 # run starts from the same state and nothing a test does is kept.
 boot()
@@ -91,7 +106,7 @@ boot()
 
 	timeout --kill-after=10 "$limit" nice -n 5 qemu-system-x86_64 \
 		-accel tcg,thread=multi -cpu max -machine q35 \
-		-smp "${CAISSON_VM_SMP:-2}" -m "${CAISSON_VM_MEM:-2048}" \
+		-smp "${CAISSON_VM_SMP:-2}" -m "${CAISSON_VM_MEM:-4096}" \
 		-nodefaults -no-user-config -display none -no-reboot \
 		-kernel "$image/vmlinuz" -initrd "$image/initrd.img" \
 		-append "root=/dev/vda rw console=ttyS0 panic=-1 quiet apparmor=1 security=apparmor mitigations=off" \
