@@ -43,6 +43,7 @@ struct settings_device {
 struct settings_source {
 	char *file, *text;
 	size_t len;
+	bool user; /* the users' file */
 };
 
 struct settings {
@@ -107,7 +108,7 @@ int settings_merge(const struct settings_text *files, size_t n, struct settings 
 int settings_user(struct settings *s, const struct settings_text *user, struct err *e);
 
 struct settings_place {
-	unsigned line;	    /* from 1; 0: not there */
+	unsigned line;	   /* of its name, from 1; 0: not there */
 	size_t start, end; /* of the value, in the text */
 };
 
@@ -118,8 +119,8 @@ struct settings_place {
 struct settings_place settings_locate(const char *text, size_t len, const char *key);
 
 /*
- * settings_origin() - where the setting @key, or the nearest thing around it that is written anywhere, was decided:
- * "/etc/caisson/admin-settings.json:7", or "built-in defaults". Return: @buf.
+ * settings_origin() - where the setting @key was decided: "/etc/caisson/admin-settings.json:7", or "built-in defaults"
+ * where no file says anything about it. Return: @buf.
  */
 const char *settings_origin(const struct settings *s, const char *key, char *buf, size_t size);
 

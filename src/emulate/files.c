@@ -20,12 +20,8 @@
 
 INT_RULE(any_int, INT_MIN, INT_MAX);
 INT_RULE(natural, 0, INT_MAX);
-INT_RULE(positive, 1, INT_MAX);
-INT_RULE(minus_one_up, -1, INT_MAX);
-INT_RULE(only_one, 1, 1); /* switches that only a reboot resets */
 INT_RULE(zero_one, 0, 1);
 INT_RULE(zero_two, 0, 2);
-INT_RULE(zero_four, 0, 4);
 INT_RULE(percent, 0, 100);
 INT_RULE(two_hundred, 0, 200);
 INT_RULE(pid_max, 301, 4194304);
@@ -42,7 +38,6 @@ static const struct emu_rule two_pages = { .kind = EMU_ULONG, .min = 8192, .max 
 static const struct emu_rule any_uint = { .kind = EMU_UINT, .min = 0, .max = UINT_MAX };
 static const struct emu_rule four_ints = { .kind = EMU_INTS, .count = 4, .min = INT_MIN, .max = INT_MAX };
 static const struct emu_rule core_pattern = { .kind = EMU_TEXT, .max = 127 };
-static const struct emu_rule devkmsg = { .kind = EMU_WORD, .words = "on off ratelimit" };
 static const struct emu_rule ptrace_scope = { .kind = EMU_INT, .once = EINVAL, .last = 3, .min = 0, .max = 3 };
 static const struct emu_rule unprivileged_bpf = { .kind = EMU_INT, .once = EPERM, .last = 1, .min = 0, .max = 2 };
 
@@ -71,7 +66,6 @@ const struct emu_row emu_rows[] = {
 	EMPTY("kernel/tracing"),
 
 	SYSCTL("fs/aio-max-nr", any_ulong),
-	SYSCTL("fs/epoll/max_user_watches", up_to_long),
 	SYSCTL("fs/file-max", up_to_long),
 	SYSCTL("fs/inotify/max_queued_events", natural),
 	SYSCTL("fs/inotify/max_user_instances", up_to_int),
@@ -83,40 +77,23 @@ const struct emu_row emu_rows[] = {
 	SYSCTL("fs/protected_symlinks", zero_one),
 	SYSCTL("fs/suid_dumpable", zero_two),
 
-	SYSCTL("kernel/apparmor_restrict_unprivileged_userns", any_int),
 	SYSCTL("kernel/core_pattern", core_pattern),
-	SYSCTL("kernel/core_pipe_limit", natural),
 	SYSCTL("kernel/core_uses_pid", any_int),
 	SYSCTL("kernel/dmesg_restrict", zero_one),
-	SYSCTL("kernel/hung_task_panic", zero_one),
-	SYSCTL("kernel/hung_task_timeout_secs", up_to_long),
-	SYSCTL("kernel/io_uring_disabled", zero_two),
-	SYSCTL("kernel/kexec_load_disabled", only_one),
 	SYSCTL("kernel/keys/maxbytes", natural),
 	SYSCTL("kernel/keys/maxkeys", natural),
 	SYSCTL("kernel/keys/root_maxbytes", natural),
 	SYSCTL("kernel/keys/root_maxkeys", natural),
 	SYSCTL("kernel/kptr_restrict", zero_two),
-	SYSCTL("kernel/modules_disabled", only_one),
-	SYSCTL("kernel/nmi_watchdog", zero_one),
-	SYSCTL("kernel/numa_balancing", zero_four),
 	SYSCTL("kernel/panic", any_int),
 	SYSCTL("kernel/panic_on_oops", any_int),
-	SYSCTL("kernel/panic_on_warn", zero_one),
 	SYSCTL("kernel/perf_event_paranoid", any_int),
 	SYSCTL("kernel/pid_max", pid_max),
 	SYSCTL("kernel/printk", four_ints),
-	SYSCTL("kernel/printk_devkmsg", devkmsg),
 	SYSCTL("kernel/randomize_va_space", any_int),
-	SYSCTL("kernel/sched_autogroup_enabled", zero_one),
-	SYSCTL("kernel/sched_rt_period_us", positive),
-	SYSCTL("kernel/sched_rt_runtime_us", minus_one_up),
-	SYSCTL("kernel/softlockup_panic", zero_one),
 	SYSCTL("kernel/sysrq", any_int),
 	SYSCTL("kernel/threads-max", threads),
 	SYSCTL("kernel/unprivileged_bpf_disabled", unprivileged_bpf),
-	SYSCTL("kernel/unprivileged_userns_clone", any_int),
-	SYSCTL("kernel/watchdog", zero_one),
 	SYSCTL("kernel/yama/ptrace_scope", ptrace_scope),
 
 	/* The host's, but shown (read only) in every network namespace. */
@@ -125,28 +102,20 @@ const struct emu_row emu_rows[] = {
 	SYSCTL("net/core/wmem_default", send_buffer),
 	SYSCTL("net/core/wmem_max", send_buffer),
 	SYSCTL("net/netfilter/nf_conntrack_buckets", natural),
-	SYSCTL("net/netfilter/nf_conntrack_expect_max", positive),
 	SYSCTL("net/netfilter/nf_conntrack_max", natural),
 
-	SYSCTL("vm/compaction_proactiveness", percent),
 	SYSCTL("vm/dirty_background_bytes", not_zero),
 	SYSCTL("vm/dirty_background_ratio", percent),
 	SYSCTL("vm/dirty_bytes", two_pages),
-	SYSCTL("vm/dirty_expire_centisecs", natural),
 	SYSCTL("vm/dirty_ratio", percent),
-	SYSCTL("vm/dirty_writeback_centisecs", natural),
 	SYSCTL("vm/max_map_count", natural),
 	SYSCTL("vm/min_free_kbytes", natural),
 	SYSCTL("vm/mmap_min_addr", any_ulong),
-	SYSCTL("vm/oom_dump_tasks", any_int),
-	SYSCTL("vm/oom_kill_allocating_task", any_int),
 	SYSCTL("vm/overcommit_memory", zero_two),
 	SYSCTL("vm/overcommit_ratio", any_int),
 	SYSCTL("vm/panic_on_oom", zero_two),
 	SYSCTL("vm/swappiness", two_hundred),
-	SYSCTL("vm/unprivileged_userfaultfd", zero_one),
 	SYSCTL("vm/vfs_cache_pressure", natural),
-	SYSCTL("vm/zone_reclaim_mode", natural),
 
 	/* A parameter, which kube-proxy sets along with nf_conntrack_max. */
 	{ EMU_SYSFS, EMU_SYSCTL, "module/nf_conntrack/parameters/hashsize", 0600, NULL, &any_uint, NULL },

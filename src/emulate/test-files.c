@@ -116,7 +116,6 @@ static void programs_may_write_what_they_do(void **state)
 		{ "sys/kernel/pid_max", "4194304", 0 }, /* Debian */
 		{ "sys/kernel/pid_max", "300", -EINVAL },
 		{ "sys/kernel/sysrq", "0x01b6", 0 },
-		{ "sys/kernel/modules_disabled", "0", -EINVAL },
 		{ "sys/net/netfilter/nf_conntrack_max", "131072", 0 }, /* kube-proxy */
 		{ "module/nf_conntrack/parameters/hashsize", "32768", 0 },
 	};

@@ -58,7 +58,8 @@ ssize_t monitor_receive(int sock, void *buf, size_t len, int *fds, size_t max, s
 		return -errno;
 	h = CMSG_FIRSTHDR(&msg);
 	if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS) {
-		int got[FDS_MAX];
+		/* As many as the kernel may put there: the buffer's padding holds one more than FDS_MAX. */
+		int got[(sizeof c.buf - CMSG_LEN(0)) / sizeof(int)];
 
 		n_fds = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		memcpy(got, CMSG_DATA(h), n_fds * sizeof(int));

@@ -264,7 +264,7 @@ static int open_from(const struct notify_worker *w, struct notify_caller *c, int
 	return fd;
 }
 
-int notify_peek(const struct notify_worker *w, struct notify_caller *c, int dirfd, const char *path, int flags)
+static int peek(const struct notify_worker *w, struct notify_caller *c, int dirfd, const char *path, int flags)
 {
 	const struct open_how how = { .flags = (unsigned)(O_PATH | O_CLOEXEC | flags),
 				      .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
@@ -286,6 +286,42 @@ int notify_peek(const struct notify_worker *w, struct notify_caller *c, int dirf
 	if (*rest == '\0' && start >= 0)
 		return TAKE_FD(start);
 	return open_from(w, c, at, rest, flags);
+}
+
+int notify_enter_net(const struct notify_worker *w, struct notify_caller *c)
+{
+	_cleanup_close_ int own = openat(w->proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int net = openat(c->task, "ns/net", O_RDONLY | O_CLOEXEC);
+
+	if (own < 0 || net < 0 || !notify_still_waiting(w))
+		return -ESRCH;
+	return setns(net, CLONE_NEWNET) < 0 ? -errno : TAKE_FD(own);
+}
+
+int notify_leave_net(int own)
+{
+	int r = own >= 0 && setns(own, CLONE_NEWNET) < 0 ? -errno : 0;
+
+	(void)fd_close(own);
+	return r;
+}
+
+int notify_peek(const struct notify_worker *w, struct notify_caller *c, int dirfd, const char *path, int flags)
+{
+	int own = -EBADF, r;
+
+	/* Below /proc/sys/net every network namespace has files of its own. */
+	if (strstr(path, "/net")) {
+		own = notify_enter_net(w, c);
+		if (own < 0)
+			return own;
+	}
+	r = peek(w, c, dirfd, path, flags);
+	if (notify_leave_net(own) < 0 && r >= 0) {
+		(void)fd_close(r);
+		return -EPERM;
+	}
+	return r;
 }
 
 /* ---- acting --------------------------------------------------------------------------------------------------- */

@@ -63,6 +63,13 @@ int notify_caller_more(const struct notify_worker *w, struct notify_caller *c, c
 void notify_caller_close(struct notify_caller *c);
 
 /*
+ * notify_enter_net() - be in the caller's network namespace until notify_leave_net(), whose argument it returns; or -errno.
+ * For look-ups below /proc/sys/net only, where every namespace has files of its own.
+ */
+int notify_enter_net(const struct notify_worker *w, struct notify_caller *c);
+int notify_leave_net(int own);
+
+/*
  * notify_peek() - resolve @path as the caller would, with our own rights, to see what kind of object the call is
  * about; nothing is decided by this but whether to look closer. Links of procfs are followed for descriptors of
  * the caller's own only.

@@ -151,10 +151,14 @@ static int make_as(const struct node *n)
 static int make(struct node *n)
 {
 	struct timespec now;
+	struct statvfs fs;
 	struct stat st;
 	uint64_t mark[4] = { 0 };
 	int r;
 
+	/* A directory of the host's that is shared gets none: it would be of no use there, and nobody's business outside. */
+	if (fstatvfs(n->dir, &fs) < 0 || (fs.f_flag & ST_NODEV))
+		return -EPERM;
 	/* So that a node which is there after a crash is known to be ours. */
 	if (fstatat(n->dir, n->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;

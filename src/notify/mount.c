@@ -22,7 +22,7 @@
 
 struct new_mount {
 	struct notify_worker *w;
-	const struct notify_caller *c;
+	struct notify_caller *c;
 	const struct notify_fs *fs;
 	uint64_t attr;
 	uint32_t flags;
@@ -109,7 +109,7 @@ static int mount_new(struct new_mount *m)
 	if (r < 0)
 		return r;
 	/* Not for the caller to know why; without its covers it must not have it. */
-	if (notify_tree_build(m->w, m->fs, mnt, NULL) < 0)
+	if (notify_tree_build(m->w, m->c, m->fs, mnt, NULL) < 0)
 		return -EPERM;
 	r = notify_act(m->w, m->c, NOTIFY_IN_WORK | NOTIFY_AS_OWNER, lock_and_attach, m);
 	return r;

@@ -123,14 +123,27 @@ static int cover_paths(const struct notify_worker *w, const struct notify_fs *fs
 	return 0;
 }
 
-int notify_tree_build(struct notify_worker *w, const struct notify_fs *fs, int mnt, struct err *e)
+/* In the caller's network namespace: see notify_enter_net(). */
+static int cover_files(const struct notify_worker *w, struct notify_caller *c, const struct notify_fs *fs, int mnt,
+		       struct err *e)
+{
+	int own = notify_enter_net(w, c), r;
+
+	if (own < 0)
+		return err_sys(e, -own, "enter the caller's network namespace");
+	r = cover_emulated(w->stage, mnt, fs->fs, w->shared->params.base, e);
+	return notify_leave_net(own) < 0 ? err_sys(e, EPERM, "leave the caller's network namespace") : r;
+}
+
+int notify_tree_build(struct notify_worker *w, struct notify_caller *c, const struct notify_fs *fs, int mnt,
+		      struct err *e)
 {
 	int r = mnt_attach(mnt, w->work, e);
 
 	if (r < 0)
 		return r;
 	w->built = true;
-	r = cover_emulated(w->stage, mnt, fs->fs, w->shared->params.base, e);
+	r = cover_files(w, c, fs, mnt, e);
 	if (r >= 0)
 		r = cover_paths(w, fs, mnt, e);
 	return r < 0 ? r : 0;

@@ -40,7 +40,8 @@ bool notify_fs_has_pidns(int proc_fd);
  * emulated files, masks, read-only parts. It stays there until notify_tree_drop(), for which nobody need wait; a
  * tree that was cloned from it stays afterwards. Our working directory must be the stage.
  */
-int notify_tree_build(struct notify_worker *w, const struct notify_fs *fs, int mnt, struct err *e);
+int notify_tree_build(struct notify_worker *w, struct notify_caller *c, const struct notify_fs *fs, int mnt,
+		      struct err *e);
 void notify_tree_drop(struct notify_worker *w);
 
 /*

@@ -248,13 +248,13 @@ static void judge(const char *path, const char *start)
 static void *files_main(void *arg)
 {
 	static const char *const own[] = { "/proc/sys/kernel/panic", "/proc/sys/vm/swappiness",
-					   "/proc/sys/vm/overcommit_ratio", "/proc/sys/kernel/core_pipe_limit" };
+					   "/proc/sys/kernel/panic_on_oops", "/proc/sys/fs/aio-max-nr" };
 	const char *path = own[(long)arg % 4];
 	unsigned long n = 0;
 
 	while (more()) {
 		char text[16], buf[64];
-		int len = snprintf(text, sizeof text, "%lu\n", n % 3 ? n % 100 : n % 10), fd = open(path, O_WRONLY | O_CLOEXEC);
+		int len = snprintf(text, sizeof text, "%lu\n", n % 3 ? 10 + n % 90 : n % 10), fd = open(path, O_WRONLY | O_CLOEXEC);
 
 		if (fd < 0 || write(fd, text, (size_t)len) != len)
 			error("write", len);

@@ -73,7 +73,7 @@ teardown() {
 			/proc/sysrq-trigger /proc/sys/kernel/sysrq /proc/sys/fs/suid_dumpable /sys/kernel/uevent_helper /proc/kcore /proc/1/mem /dev/mem; do
 		for p in "" /proc/self/root /proc/1/root /proc/self/cwd /proc/thread-self/root /proc/self/fd/9/..; do
 			[ -e $p$f ] || continue; case $f in /proc/1/mem) [ -z "$p" ] && continue;; esac
-			( : >>$p$f ) 2>/dev/null && echo "opened $p$f" && echo 1 >$p$f; done; done 9</bin; echo end'
+			( : >>$p$f ) 2>/dev/null && echo "opened $p$f" && (echo 1 >$p$f) 2>/dev/null; done; done 9</bin; echo end'
 	# Memory of the container's own process 1 is the container's. So are the emulated settings: that the host has what it
 	# had is looked at after each attack.
 	output=$(grep -vE '/proc/1/mem|^opened .*/proc/sys/(kernel/(core_pattern|sysrq)|fs/suid_dumpable)$' <<<"$output")
@@ -318,7 +318,7 @@ teardown() {
 	refute_match "$output" '^20000'
 }
 
-@test "A74 A75 no node of a device of the host's can be made or opened, wherever it lies" {
+@test "A74 A75 no node of a device of the host's but the harmless ones can be made or opened, wherever it lies" {
 	bundle nodes
 	privileged
 	with_tool nodes
@@ -342,6 +342,9 @@ teardown() {
 		*' tried' | 'opened /dev/null' | 'opened /dev/zero' | 'opened /dev/full' | 'opened /dev/random' | 'opened /dev/urandom' | \
 			'opened /dev/tty' | 'opened /dev/console' | 'opened /dev/pts/'*) ;;
 		'made c 0:0' | 'opened c 0:0') ;; # a whiteout of overlayfs: no driver has it
+		# Those of /dev can be made elsewhere, too, and brought along; so can the two that settings list.
+		'made c 1:'[35789] | 'opened c 1:'[35789] | 'made c 5:'[01] | 'opened c 5:'[01] | 'made c 10:'2[02][09] | 'opened c 10:'2[02][09] | \
+			'opened /brought/null' | 'opened /v/null') ;;
 		'made p '*) ;;
 		*) bad+=" [$line]" ;;
 		esac

@@ -47,6 +47,12 @@ own() {
 	bg
 }
 
+# works COMMAND... - capture, and it must succeed. (Not by run: what hangs in a container would hold its pipe open.)
+works() {
+	capture "$@"
+	[ "$status" -eq 0 ] || fail "status $status: $output"
+}
+
 FUSE='.linux.devices = [{path: "/dev/fuse", type: "c", major: 10, minor: 229, fileMode: 438, uid: 0, gid: 0}]'
 
 # inside ID SECONDS COMMAND... - as root of a container, with an end
@@ -56,9 +62,18 @@ inside() {
 	timeout -k 2 $((limit * ${CAISSON_TEST_SLOW:-1})) "$bin" --root "$(oci_root_of "$bin")" --settings "$SETTINGS" exec "$id" "$@" </dev/null 3>&-
 }
 
-# part ID [monitor|notify|procview] - pids of its supervisor
+# part ID [monitor|notify|procview] - pids of its supervisor, or the one of a part (not those of its short helpers)
 part() {
-	pgrep -f "^caisson-${2:-[a-z]*}: $1\$"
+	local monitor
+	monitor=$(pgrep -o -f "^caisson-monitor: $1\$")
+	case ${2:-} in
+	'') pgrep -f "^caisson-[a-z]*: $1\$" ;;
+	monitor) printf '%s' "$monitor" ;;
+	*)
+		eventually 5 pgrep -P "$monitor" -f "^caisson-$2: $1\$"
+		pgrep -n -P "$monitor" -f "^caisson-$2: $1\$"
+		;;
+	esac
 }
 
 continue_all() {
@@ -75,7 +90,7 @@ rss() {
 
 # fine - the container of this file still mounts and reads
 fine() {
-	run inside "${1:-$MAIN}" 20 sh -c 'mkdir -p /fine && mount -t proc proc /fine && head -n 1 /fine/meminfo && umount /fine && cat /proc/sys/kernel/panic'
+	capture inside "${1:-$MAIN}" 20 sh -c 'mkdir -p /fine && mount -t proc proc /fine && head -n 1 /fine/meminfo && umount /fine && cat /proc/sys/kernel/panic'
 	assert_eq "$status" 0
 	assert_has "$output" MemTotal
 }
@@ -125,7 +140,7 @@ boot_id() {
 	inside "$ID" 20 sh -c 'mkdir -p /f /s; hang /f >/f.out 2>&1 & sleep 0.5; cat /f.out; exec ls -l /f/page'
 	bg_run inside "$ID" 60 traps slow /s /f/page
 	sleep 1
-	run -0 inside "$MAIN" 20 load latency 100 /lat
+	works inside "$MAIN" 20 load latency 100 /lat
 	assert_match "$output" '^mount '
 	set -- $output
 	[ "$3" -lt 500000 ] || fail "the peer waits: $output"
@@ -152,11 +167,11 @@ no_part() {
 		bg_run inside "$ID" 40 $call
 	done
 	sleep 2
-	run -0 inside "$MAIN" 20 load latency 100 /lat
+	works inside "$MAIN" 20 load latency 100 /lat
 	set -- $output
 	[ "$3" -lt 500000 ] || fail "the peer waits: $output"
 	# The container itself: files and execs as before.
-	run -0 inside "$ID" 10 head -n 1 /proc/meminfo
+	works inside "$ID" 10 head -n 1 /proc/meminfo
 	SECONDS=0
 	rt kill "$ID" KILL
 	eventually 10 has_status "$ID" stopped
@@ -169,12 +184,12 @@ no_part() {
 @test "A84 no new mount, copy, layer or handle shows a procfs without covers" {
 	local depth
 	for depth in 0 1 2; do
-		run inside "$MAIN" 80 sh -c "mkdir -p /reveal && exec unshare -m reveal $depth /reveal $(boot_id)"
+		capture inside "$MAIN" 80 sh -c "mkdir -p /reveal && exec unshare -m reveal $depth /reveal $(boot_id)"
 		assert_match "$output" 'end [0-9]+ attempts' "depth $depth"
 		refute_has "$output" SEEN "depth $depth"
 	done
 	[ "$(sed -n 's/.* \([0-9]*\) trees/\1/p' <<<"$output")" -gt 50 ]
-	run inside "$MAIN" 20 reveal handles "$(cat /sys/devices/system/cpu/online)"
+	capture inside "$MAIN" 20 reveal handles "$(cat /sys/devices/system/cpu/online)"
 	refute_has "$output" SEEN
 	mkdir -p "$OCI/empty"
 	run unshare -Urmpfn --mount-proc "$TOOLS/reveal" 0 "$OCI/empty" "$(boot_id)"
@@ -188,11 +203,11 @@ no_part() {
 	local depth path
 	for depth in 0 1 2; do
 		for path in swaps meminfo sys/kernel/panic sys/kernel/random/boot_id; do
-			run inside "$MAIN" 30 unshare -m sh -c "mkdir -p /inner && mount -t proc proc /inner && exec locks $depth cover /inner/$path"
+			capture inside "$MAIN" 30 unshare -m sh -c "mkdir -p /inner && mount -t proc proc /inner && exec locks $depth cover /inner/$path"
 			assert_match "$output" 'held ([0-9]+) of' "depth $depth $path"
 			assert_eq "$status" 0
 			refute_has "$output" BREACH
-			run inside "$MAIN" 30 locks "$depth" cover "/proc/$path"
+			capture inside "$MAIN" 30 locks "$depth" cover "/proc/$path"
 			assert_match "$output" 'held ([0-9]+) of' "depth $depth /proc/$path"
 			assert_eq "$status" 0
 		done
@@ -207,7 +222,7 @@ in_private_ns() {
 }
 
 @test "A41 umount -R and lies about locked covers leave the covers where they are" {
-	run inside "$MAIN" 30 unshare -m sh -c 'mkdir -p /lie && mount -t proc proc /lie
+	capture inside "$MAIN" 30 unshare -m sh -c 'mkdir -p /lie && mount -t proc proc /lie
 		for i in 1 2 3; do umount /lie/swaps; echo $?; done
 		cat /lie/swaps /lie/sys/kernel/random/boot_id; grep -c " /lie/swaps " /proc/self/mountinfo'
 	refute_has "$output" "$(boot_id)"
@@ -216,7 +231,7 @@ in_private_ns() {
 }
 
 @test "A86 filters of the container's own only harm itself" {
-	run inside "$MAIN" 30 sh -c 'mkdir -p /filter && exec inner /filter'
+	capture inside "$MAIN" 30 sh -c 'mkdir -p /filter && exec inner /filter'
 	assert_has "$output" "allow mount 0" "control"
 	assert_has "$output" "success mount 0"
 	assert_has "$output" "error mount EXDEV"
@@ -225,7 +240,7 @@ in_private_ns() {
 	assert_has "$output" "listener installed EBUSY"
 	refute_has "$output" LEFT
 	assert_has "$output" end
-	run inside "$MAIN" 10 grep -c ' /filter ' /proc/self/mountinfo
+	capture inside "$MAIN" 10 grep -c ' /filter ' /proc/self/mountinfo
 	assert_eq "$output" 0
 	fine
 }
@@ -233,7 +248,7 @@ in_private_ns() {
 # ---- races -------------------------------------------------------------------------------------------------
 
 @test "A79 a path that changes while it is walked leads nowhere else" {
-	run inside "$MAIN" 80 sh -c 'mkdir -p /swap /elsewhere/t && exec race swap /swap /elsewhere 300'
+	capture inside "$MAIN" 80 sh -c 'mkdir -p /swap /elsewhere/t && exec race swap /swap /elsewhere 300'
 	assert_match "$output" '^/elsewhere: [1-9][0-9]* mounts, [1-9]'
 	assert_has "$output" end
 	refute_has "$output" WRONG
@@ -250,26 +265,26 @@ in_private_ns() {
 
 @test "A80 process numbers that are used again give nobody another's rights" {
 	own tids "" race
-	run inside "$ID" 60 sh -c 'mkdir -p /tids && exec race tids /tids 6'
+	capture inside "$ID" 60 sh -c 'mkdir -p /tids && exec race tids /tids 6'
 	assert_has "$output" "pid_max 400"
 	assert_match "$output" 'end [0-9]+ rounds'
 	refute_has "$output" WRONG
 }
 
 @test "A81 A96 under signals at 10 kHz there are as many effects as successes" {
-	run inside "$MAIN" 80 sh -c 'mkdir -p /signals && exec race signals /signals 150'
+	capture inside "$MAIN" 80 sh -c 'mkdir -p /signals && exec race signals /signals 150'
 	assert_match "$output" 'end [0-9]{3,} signals'
 	refute_has "$output" WRONG
 }
 
 @test "A88 threads with descriptors of their own, and without the first thread" {
-	run inside "$MAIN" 30 sh -c 'mkdir -p /files && exec race files /files'
+	capture inside "$MAIN" 30 sh -c 'mkdir -p /files && exec race files /files'
 	assert_has "$output" end
 	refute_has "$output" WRONG
 }
 
 @test "A95 threads of one process with different rights" {
-	run inside "$MAIN" 60 sh -c 'mkdir -p /creds && exec race creds /creds 150'
+	capture inside "$MAIN" 60 sh -c 'mkdir -p /creds && exec race creds /creds 150'
 	assert_has "$output" end
 	refute_has "$output" WRONG
 }
@@ -298,6 +313,8 @@ in_private_ns() {
 @test "A94 helpers are not there for anybody in the container" {
 	own seen
 	bg_run inside "$ID" 60 sh -c 'mkdir -p /p; i=0; while [ $i -lt 150 ]; do mount -t proc proc /p && umount /p || echo failed; i=$((i+1)); done; echo done >/done' >"$OCI/loop"
+	# The runtime's own way into the container is over by then.
+	eventually 10 test -d "$B/rootfs/p"
 	inside "$ID" 60 sh -c 'while [ ! -e /done ]; do for p in /proc/[0-9]*; do n=$(cat $p/comm 2>/dev/null); [ -n "$n" ] && echo "$n"; done; done' |
 		sort | uniq -c >"$OCI/seen"
 	bg_wait
@@ -309,7 +326,7 @@ in_private_ns() {
 @test "A94 stopping everything that can be seen does not stop the supervisor" {
 	own stopper
 	# The same process mounts while another stops all but itself.
-	run inside "$ID" 60 sh -c 'mkdir -p /p; i=0; while [ $i -lt 100 ]; do mount -t proc proc /p && umount /p || echo failed; kill -STOP -1; i=$((i+1)); done; echo end'
+	capture inside "$ID" 60 sh -c 'mkdir -p /p; i=0; while [ $i -lt 100 ]; do mount -t proc proc /p && umount /p || echo failed; kill -STOP -1; i=$((i+1)); done; echo end'
 	assert_eq "$output" end
 	assert_eq "$(awk '/^State/ {print $2}' "/proc/$(part "$ID" notify)/status")" S
 	assert_eq "$(awk '/^State/ {print $2}' "/proc/$(part "$ID" procview)/status")" S
@@ -331,6 +348,7 @@ poorly() {
 	assert_has "$(cat "$B/poor")" end "$1"
 	refute_has "$(cat "$B/poor")" "$(boot_id)" "$1"
 	kill -9 "$worker"
+	eventually 5 ended "$worker"
 }
 
 @test "A97 a supervisor that runs out of files, memory or processes gives nothing away" {
@@ -351,18 +369,19 @@ poorly() {
 	local worker call
 	command -v strace || skip "no strace"
 	own faulty
-	for call in openat openat2 fsconfig fsopen fsmount move_mount open_tree mount_setattr setns unshare clone statx umount2 capset; do
+	for call in openat2 fsconfig fsmount move_mount open_tree setns unshare capset; do
 		worker=$(part "$ID" notify)
-		# Each of the first 12 in turn.
+		# Every second one.
 		timeout 60 strace -qq -f -p "$worker" -e trace="$call" -e inject="$call":error=ENOMEM:when=1+2 -o /dev/null 3>&- &
 		eventually 5 grep -q '^TracerPid:.[1-9]' "/proc/$worker/status"
-		run inside "$ID" 60 sh -c "mkdir -p /p; i=0; while [ \$i -lt 6 ]; do if mount -t proc proc /p 2>/dev/null; then cat /p/sys/kernel/random/boot_id; umount /p; fi
+		capture inside "$ID" 60 sh -c "mkdir -p /p; i=0; while [ \$i -lt 4 ]; do if mount -t proc proc /p 2>/dev/null; then cat /p/sys/kernel/random/boot_id; umount /p; fi
 			mount --bind /proc /p 2>/dev/null && { cat /p/sys/kernel/random/boot_id; umount /p; }; umount /proc/swaps 2>/dev/null && umount /proc/swaps 2>/dev/null && cat /proc/swaps; i=\$((i+1)); done; umount -l /p 2>/dev/null; echo end"
 		refute_has "$output" "$(boot_id)" "$call"
 		assert_has "$output" end "$call"
 		kill %% 2>/dev/null || true
 		wait %% 2>/dev/null || true
-		kill -9 "$(part "$ID" notify)"
+		kill -9 "$worker"
+		eventually 5 ended "$worker"
 	done
 	fine "$ID"
 }
@@ -404,7 +423,7 @@ poorly() {
 		a, b = socket.socketpair()
 		give = struct.pack("I", GIVE)
 		for name, data, fds in [("none", give, ()), ("pipe", give, (r,)), ("null", give, (null,)), ("dir", give, (d,)), ("memfd", give, (mem,)),
-		        ("socket", give, (a.fileno(),)), ("two", give, (r, w)), ("many", give, (r,) * 200), ("commit", struct.pack("I", COMMIT), (r, w)),
+		        ("socket", give, (a.fileno(),)), ("two", give, (r, w)), ("three", give, (r, w, null)), ("four", give, (r, w, null, d)), ("many", give, (r,) * 200), ("commit", struct.pack("I", COMMIT), (r, w)),
 		        ("zero", bytes(4), (r,)), ("short", give[:3], (r,)), ("long", give + b"x", (r,)), ("huge", bytes(60000), (r,)), ("one byte", b"x", ())]:
 		    print(name, talk(data, fds))
 		idle = []
@@ -421,7 +440,7 @@ poorly() {
 	assert_eq "$(part "$MAIN" monitor)" "$monitor"
 	[ "$(find "/proc/$monitor/fd" -type l | wc -l)" -lt 100 ]
 	# Neither the socket nor its directory is in sight of the container.
-	run inside "$MAIN" 20 find / -xdev -name monitor -type s
+	capture inside "$MAIN" 20 find / -xdev -name monitor -type s
 	assert_eq "$output" ""
 	fine
 }
@@ -430,7 +449,7 @@ poorly() {
 
 # host_values FILE - all that /proc/sys says, except for what moves by itself
 host_values() {
-	find /proc/sys -type f -readable ! -path '*/net/*' ! -path '*/random/*' ! -name '*-state' ! -name '*-nr' ! -name ns_last_pid ! -path '*/pty/nr' \
+	find /proc/sys -type f -readable ! -path '*/net/*' ! -path '*/random/*' ! -name '*-state' ! -name '*-nr' ! -name ns_last_pid ! -path '*/quota/*' ! -path '*/pty/nr' \
 		-exec grep -sH . {} + | sort >"$1"
 	for f in net/core/{rmem,wmem}_{default,max} net/netfilter/nf_conntrack_{max,buckets}; do
 		grep -sH . "/proc/sys/$f" >>"$1"
@@ -445,10 +464,11 @@ host_values() {
 	sleep 1
 	host_values "$OCI/values.again"
 	peer=$(inside "$MAIN" 30 sh -c 'cat $(cut -d" " -f5 /proc/self/mountinfo | grep ^/proc/sys/ | sort)' | sha256sum)
-	run inside "$ID" 80 sh -c 'n=0; big=$(head -c 5000 /dev/zero | tr "\0" 9)
+	capture inside "$ID" 80 sh -c 'n=0; big=$(head -c 5000 /dev/zero | tr "\0" 9)
 		for f in $(cut -d" " -f5 /proc/self/mountinfo | grep ^/proc/sys/) /sys/module/nf_conntrack/parameters/hashsize; do
+			[ -e $f ] || continue
 			for v in 0 1 2 -1 77 2147483647 -2147483648 4294967296 18446744073709551615 99999999999999999999 0x7f "1 2 3 4" "" abc "|/bin/sh %p" "$big"; do
-				( printf "%s\n" "$v" >$f ) 2>/dev/null && n=$((n+1)); done; : >>$f; done 2>/dev/null
+				( printf "%s\n" "$v" >$f ) 2>/dev/null && n=$((n+1)); done; ( : >>$f ); done 2>/dev/null
 		cat $(cut -d" " -f5 /proc/self/mountinfo | grep ^/proc/sys/) >/dev/null && echo "end $n"'
 	assert_match "$output" 'end ([0-9]{3,})' "control: most take something"
 	host_values "$OCI/values.after"
@@ -462,7 +482,7 @@ host_values() {
 	own stopped
 	old=$(part "$ID" procview)
 	kill -STOP "$old"
-	run -0 inside "$ID" 10 sh -c 'head -n 1 /proc/meminfo; cat /proc/sys/kernel/panic'
+	works inside "$ID" 10 sh -c 'head -n 1 /proc/meminfo; cat /proc/sys/kernel/panic'
 	eventually 5 ended "$old"
 }
 
@@ -479,15 +499,17 @@ host_values() {
 	for p in "ps auxww" "df -a" "ls -l /proc/$PID/root/bin" "cat /proc/$PID/status" "findmnt -N $PID" "pgrep -a -P $PID"; do
 		timeout 10 $p >/dev/null 2>&1 || [ $? -ne 124 ] || fail "$p hangs"
 	done
-	run -0 quick list
-	run -0 quick state "$ID"
-	run -0 inside "$MAIN" 10 head -n 1 /proc/meminfo
+	works quick list
+	works quick state "$ID"
+	works inside "$MAIN" 10 head -n 1 /proc/meminfo
 	SECONDS=0
 	quick kill "$ID" KILL
 	quick delete --force "$ID"
 	[ "$SECONDS" -lt 15 ] || fail "$SECONDS s"
 	gone "$ID"
-	eventually 15 no_part "$ID"
+	# Nobody but the host's root can have stopped them; as soon as they may, they end.
+	continue_all "$ID"
+	eventually 10 no_part "$ID"
 }
 
 @test "A82 with the worker stopped a container ends in time, and a call waits for the next worker" {
@@ -522,7 +544,7 @@ host_values() {
 	for file in /proc/meminfo /proc/sys/kernel/panic /proc/swaps /proc/stat; do
 		bg_run inside "$ID" 20 passfd recv /s/sock >"$OCI/taker"
 		eventually 5 test -S "$s/sock"
-		run -0 inside "$giver" 20 passfd send /s/sock "$file"
+		works inside "$giver" 20 passfd send /s/sock "$file"
 		bg_wait
 		mine=$(sed -n 's/^own //p' <<<"$output")
 		assert_has "$(cat "$OCI/taker")" end
@@ -538,17 +560,17 @@ host_values() {
 		esac
 		rm -f "$s/sock"
 	done
-	run -0 inside "$ID" 10 cat /proc/sys/kernel/panic
+	works inside "$ID" 10 cat /proc/sys/kernel/panic
 	assert_eq "$output" 88
 }
 
 @test "A102 users without rights cannot write, whoever opened the file for them" {
-	run inside "$MAIN" 20 su user -c 'echo 1 >/proc/sys/kernel/panic'
+	capture inside "$MAIN" 20 su user -c 'echo 1 >/proc/sys/kernel/panic'
 	[ "$status" -ne 0 ]
 	# By a descriptor for reading of root's.
-	run inside "$MAIN" 20 sh -c 'su user -c "echo 1 >/proc/self/fd/9" 9</proc/sys/kernel/panic'
+	capture inside "$MAIN" 20 sh -c 'su user -c "echo 1 >/proc/self/fd/9" 9</proc/sys/kernel/panic'
 	[ "$status" -ne 0 ]
-	run inside "$MAIN" 20 sh -c 'su user -c "unshare -Ur sh -c \"echo 1 >/proc/sys/kernel/panic\""'
+	capture inside "$MAIN" 20 sh -c 'su user -c "unshare -Ur sh -c \"echo 1 >/proc/sys/kernel/panic\""'
 	[ "$status" -ne 0 ]
 }
 
@@ -558,8 +580,8 @@ host_values() {
 	inside "$MAIN" 30 load opens 1000 100
 	before=$(rss "$view")
 	fds=$(find "/proc/$view/fd" -type l | wc -l)
-	run -0 inside "$MAIN" 80 load opens 100000 20000
-	assert_match "$output" 'end 100000 opens, 20000 held, 0 errors'
+	works inside "$MAIN" 80 load opens 100000 15000
+	assert_match "$output" 'end 100000 opens, 15000 held, 0 errors'
 	after=$(rss "$view")
 	assert_eq "$(part "$MAIN" procview)" "$view"
 	[ "$after" -le $((before + 256)) ] || fail "from $before to $after kB"
@@ -568,7 +590,7 @@ host_values() {
 
 @test "A104 the connections cannot be aborted from inside" {
 	own abort "$FUSE"
-	run inside "$ID" 30 sh -c 'mkdir -p /c; mount -t fusectl fusectl /c && echo mounted; ls /sys/fs/fuse/connections; for f in /sys/fs/fuse/connections/*/abort; do echo 1 >$f && echo aborted; done
+	capture inside "$ID" 30 sh -c 'mkdir -p /c; mount -t fusectl fusectl /c && echo mounted; ls /sys/fs/fuse/connections; for f in /sys/fs/fuse/connections/*/abort; do echo 1 >$f && echo aborted; done
 		umount -f /proc/meminfo; umount -f /proc/sys/kernel/panic; mkdir -p /p; touch /m; mount --bind /proc/meminfo /m && umount -f /m; mount -t proc proc /p && umount -f /p; echo end'
 	refute_has "$output" mounted
 	refute_has "$output" aborted
@@ -582,7 +604,8 @@ host_values() {
 	own walked
 	kill -STOP "$(part "$ID" procview)"
 	for p in "$PID" "$MAIN_PID"; do
-		timeout 40 find "/proc/$p/root/proc" -maxdepth 4 ! -path '*/task/*' ! -path '*/[0-9]*/*' -ls >"$OCI/walk" 2>/dev/null || [ $? -ne 124 ] || fail "find hangs"
+		(cd "/proc/$p/root/proc" && timeout 40 find . -path './[0-9]*' -prune -o -path ./sys/net -prune -o -ls) >"$OCI/walk" 2>/dev/null ||
+			[ $? -ne 124 ] || fail "find hangs"
 		[ "$(wc -l <"$OCI/walk")" -gt 100 ]
 		timeout 40 grep -rsI --exclude-dir='[0-9]*' --exclude=kmsg --exclude=kcore --exclude=sysrq-trigger . "/proc/$p/root/proc/sys/kernel" >"$OCI/walk" || [ $? -ne 124 ] || fail "grep hangs"
 		assert_has "$(cat "$OCI/walk")" kernel/panic
@@ -592,10 +615,10 @@ host_values() {
 @test "A106 values of one container never show in another" {
 	own tagged
 	inside "$ID" 10 sh -c 'for f in $(cut -d" " -f5 /proc/self/mountinfo | grep ^/proc/sys/); do echo 87654321 >$f; done' 2>/dev/null || true
-	run -0 inside "$ID" 10 cat /proc/sys/kernel/panic
+	works inside "$ID" 10 cat /proc/sys/kernel/panic
 	assert_eq "$output" 87654321 "control"
-	run inside "$MAIN" 20 sh -c 'cat $(cut -d" " -f5 /proc/self/mountinfo | grep ^/proc/sys/)'
+	capture inside "$MAIN" 20 sh -c 'cat $(cut -d" " -f5 /proc/self/mountinfo | grep ^/proc/sys/)'
 	refute_has "$output" 87654321
-	run inside "$MAIN" 20 sh -c 'mkdir -p /tag && mount -t proc proc /tag && cat /tag/sys/kernel/panic && umount /tag'
+	capture inside "$MAIN" 20 sh -c 'mkdir -p /tag && mount -t proc proc /tag && cat /tag/sys/kernel/panic && umount /tag'
 	refute_has "$output" 87654321
 }
