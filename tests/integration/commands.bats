@@ -806,8 +806,13 @@ kill_soon() {
 	cfg '.root.path = $p' --arg p "$OCI/tmpfs/rootfs"
 	run sh_run 'stat -c %u:%g / /etc/group'
 	umount -l "$OCI/tmpfs"
-	assert_eq "$status" 0 "$output"
-	assert_eq "$output" $'0:0\n33:44'
+	if [ "$(printf '6.3\n%s\n' "$(uname -r)" | sort -V | head -n 1)" = 6.3 ]; then
+		assert_eq "$status" 0 "$output"
+		assert_eq "$output" $'0:0\n33:44'
+	else
+		assert_eq "$status" 1 "$output"
+		assert_has "$output" "lies on a file system that cannot be id-mapped by this kernel; move it to one that can"
+	fi
 }
 
 @test "--no-pivot and --no-new-keyring are accepted" {
@@ -837,7 +842,8 @@ kill_soon() {
 		.hooks = {prestart: h("prestart"; $b + "/hook"; $b + "/rootfs/log"), createRuntime: h("createRuntime"; $b + "/hook"; $b + "/rootfs/log"),
 		createContainer: h("createContainer"; $b + "/hook"; $b + "/rootfs/log"), startContainer: h("startContainer"; "/hook"; "/log"),
 		poststart: h("poststart"; $b + "/hook"; $b + "/rootfs/log"), poststop: h("poststop"; $b + "/hook"; $b + "/rootfs/log")}' --arg b "$B"
-	script_is 'sleep 0.5; echo workload >>/log'
+	# The workload runs beside the poststart hooks: it waits for them, or the order would be that of two processes.
+	script_is 'until grep -q poststart /log; do sleep 0.1; done; echo workload >>/log'
 	rt create --bundle "$B" "$ID" </dev/null
 	rt start "$ID"
 	eventually 5 has_status "$ID" stopped

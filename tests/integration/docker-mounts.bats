@@ -209,9 +209,10 @@ refused() {
 @test "E84 a read-only share can not be remounted writable" {
 	local dir
 	dir=$(share_dir e84 1000)
-	run drun --cap-add SYS_ADMIN -v "$dir:/mnt:ro" -- sh -c 'mount -o remount,rw /mnt /mnt; echo "code $?"; touch /mnt/x'
+	# Where there is AppArmor, its profile would answer before the kernel does.
+	run drun --cap-add SYS_ADMIN --security-opt apparmor=unconfined -v "$dir:/mnt:ro" -- sh -c 'mount -o remount,rw /mnt /mnt; echo "code $?"; touch /mnt/x'
 	[ "$status" -ne 0 ]
-	assert_match "$output" 'permission denied|not permitted'
+	assert_match "$output" '[Pp]ermission denied|not permitted'
 	refute_has "$output" "code 0"
 	[ ! -e "$dir/x" ]
 }
