@@ -152,10 +152,10 @@ static void node_paths(void)
 	BOX_ERRNO(null_at(AT_FDCWD, "d/x"), ENOENT);
 	BOX_CHECK(mkdir("ro", 0755) == 0 && mount("tmpfs", "ro", "tmpfs", MS_RDONLY, NULL) == 0);
 	BOX_ERRNO(null_at(AT_FDCWD, "ro/x"), EROFS);
-	/* what the mount says about devices is obeyed */
-	BOX_CHECK(mount("tmpfs", "ro", "tmpfs", MS_NODEV, NULL) == 0 && null_at(AT_FDCWD, "ro/x") == 0);
-	BOX_ERRNO(open("ro/x", O_RDONLY | O_CLOEXEC), EACCES);
-	BOX_CHECK(rmdir("link") < 0 && unlink("ro/x") == 0);
+	/* where the mount says that there are no devices, none is made */
+	BOX_CHECK(mount("tmpfs", "ro", "tmpfs", MS_NODEV, NULL) == 0);
+	BOX_ERRNO(null_at(AT_FDCWD, "ro/x"), EPERM);
+	BOX_CHECK(rmdir("link") < 0 && access("ro/x", F_OK) < 0);
 }
 
 static void test_paths(void **state)
