@@ -37,6 +37,11 @@ test-vm:
 	tools/install-deps.sh build test vm
 	tests/vm/run.sh
 
+# The supervisor's workers killed under load, each SOAK_KILLS times in each way. The short form is among the attacks.
+SOAK_KILLS ?= 1000
+soak: build
+	CAISSON_SOAK_KILLS=$(SOAK_KILLS) CAISSON_TEST_TIMEOUT=7200 tests/run.sh tests/attacks/crash.bats
+
 # Address and undefined-behaviour sanitizers: the runtime under real engines, not only the unit tests. They need a
 # dynamically linked program; leaks are looked for in the unit tests only, a runtime that exits may leave its memory.
 SAN_SETUP := -Db_sanitize=address,undefined -Db_lundef=false -Dstatic=false -Dbuildtype=debugoptimized
@@ -72,4 +77,4 @@ format-check:
 clean:
 	rm -rf $(BUILD) build-asan build-fuzz
 
-.PHONY: all deps build demo test test-unit test-integration test-attacks test-vm sanitize bench fuzz install format-check clean
+.PHONY: all deps build demo test test-unit test-integration test-attacks test-vm soak sanitize bench fuzz install format-check clean

@@ -476,9 +476,10 @@ group_supervisor() {
 	local ours='' peer='' before after i kib args=()
 	local tests=(tmpfs bind rbind remount proc openat2 swaps meminfo meminfo-cold sysctl osrelease uptime)
 	bundle_with_rights bundle-true bundle-true-mount
-	lane oci ours && measure super-with -n $n_oci -w $warm -p $pause -b "$work/bundle-true-mount" "${lane[@]}"
-	lane oci ours && measure super-without -n $n_oci -w $warm -p $pause -b "$work/bundle-true" "${lane[@]}"
-	figure "create+start+delete, with vs without supervisor" "$(vms super-with ours total)" "$(vms super-without ours total)" ms '<=' 1.35
+	measure super-life -n $n_oci -w $warm -p $pause \
+		:: with "${lane_ours[@]:1}" run --bundle "$work/bundle-true-mount" "cbench-with-$$" \
+		:: without "${lane_ours[@]:1}" run --bundle "$work/bundle-true" "cbench-without-$$"
+	figure "run, with vs without supervisor" "$(vms super-life with total)" "$(vms super-life without total)" ms '<=' 1.35
 	if docker_begin; then
 		ours=$(dk run -d --network none "${all_rights[@]}" --runtime sysbox-runc cbench:small sleep 100000) || ours=none
 		peer=$(dk run -d --network none "${all_rights[@]}" --runtime runc cbench:small sleep 100000) || peer=none
@@ -521,7 +522,7 @@ inner_begin() {
 	begin=$(now_ms)
 	# shellcheck disable=SC2016 # expanded inside
 	dk run -d --name "inner-$1" --network none -v /var/lib/docker "${flags[@]}" cbench:engines sh -c '
-		for d in /sys/fs/cgroup /sys/fs/cgroup/*; do mount -o remount,rw "$d" 2>/dev/null; done
+		for d in /sys/fs/cgroup /sys/fs/cgroup/*; do mount -o remount,bind,rw "$d" 2>/dev/null; done
 		exec dind --bridge none --iptables=false --ip6tables=false' >/dev/null || return 1
 	for ((i = 0; i < 600; i++)); do
 		dk exec "inner-$1" test -S /var/run/docker.sock && dk exec "inner-$1" docker version >/dev/null 2>&1 && break

@@ -202,6 +202,23 @@ static int open_descriptor(const struct notify_caller *c, int fd)
 	return r < 0 ? -errno : r;
 }
 
+/* "self" is the process, whose descriptors are those of its first thread; the caller may have a table of its own (A88). */
+static int open_of_process(const struct notify_worker *w, const struct notify_caller *c, int fd)
+{
+	_cleanup_free_ char *text = NULL;
+	struct notify_status status;
+	char name[48];
+	int r = io_read_at(c->task, "status", STATUS_MAX, &text, NULL);
+
+	if (r < 0 || notify_status_parse(text, &status) < 0)
+		return -ENOENT;
+	if (status.tgid == c->tid)
+		return open_descriptor(c, fd);
+	(void)snprintf(name, sizeof name, "%d/fd/%d", (int)status.tgid, fd);
+	r = openat(w->proc, name, O_PATH | O_CLOEXEC);
+	return r < 0 ? -errno : r;
+}
+
 /* For "/proc/self/..." to mean the caller's own, there must be a procfs where it looks for one. */
 static bool has_procfs(struct notify_caller *c)
 {
@@ -224,7 +241,8 @@ int notify_place(const struct notify_worker *w, struct notify_caller *c, int dir
 	if (notify_own_fd(path, &fd, ret_rest)) {
 		if (!has_procfs(c))
 			return -ENOENT;
-		at = open_descriptor(c, fd);
+		at = strncmp(path, "/proc/self/", strlen("/proc/self/")) == 0 ? open_of_process(w, c, fd)
+									      : open_descriptor(c, fd);
 		if (!*ret_rest)
 			*ret_rest = "";
 	} else {

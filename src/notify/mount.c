@@ -18,6 +18,7 @@
 #include "notify/tree.h"
 #include "sys/missing.h"
 
+#define FSCONFIG_STRING_MAX 256 /* fs/fsopen.c */
 #define ATTR_ATIME ((uint64_t)MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME)
 
 struct new_mount {
@@ -119,7 +120,7 @@ static int mount_new(struct new_mount *m)
 static int mount_for(struct notify_worker *w, struct notify_caller *c, const struct notify_request *rq,
 		     const struct notify_fs *fs, int *ret)
 {
-	char path[PATH_MAX], source[256] = "", options[4096] = "";
+	char path[PATH_MAX], source[PATH_MAX] = "", options[4096] = "";
 	_cleanup_close_ int at_fd = -EBADF;
 	struct new_mount m = { .w = w,
 			       .c = c,
@@ -138,9 +139,9 @@ static int mount_for(struct notify_worker *w, struct notify_caller *c, const str
 		return 1;
 	if (rq->source) {
 		r = notify_read_string(c->tid, rq->source, source, sizeof source);
-		if (r == -EFAULT)
-			return 1;
 		if (r < 0)
+			return 1;
+		if (r >= FSCONFIG_STRING_MAX)
 			source[0] = '\0';
 	}
 	if (rq->data) {

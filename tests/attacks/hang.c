@@ -19,7 +19,9 @@ static int dev;
 
 static void answer(const struct fuse_in_header *in, int error, const void *body, size_t size)
 {
-	struct fuse_out_header out = { .len = (unsigned)(sizeof out + size), .error = error, .unique = in->unique };
+	struct fuse_out_header out = { .len = (unsigned)(sizeof out + size),
+				       .error = error,
+				       .unique = in->unique };
 	struct iovec v[] = { { &out, sizeof out }, { (void *)(unsigned long)body, size } };
 
 	(void)!writev(dev, v, size ? 2 : 1);
@@ -50,7 +52,9 @@ static void serve(const struct fuse_in_header *in, const char *body)
 		break;
 	}
 	case FUSE_LOOKUP: {
-		struct fuse_entry_out o = { .nodeid = 2, .entry_valid = 1000, .attr_valid = 1000, .attr = attr_of(2) };
+		struct fuse_entry_out o = {
+			.nodeid = 2, .entry_valid = 1000, .attr_valid = 1000, .attr = attr_of(2)
+		};
 
 		if (strcmp(body, "page") == 0)
 			answer(in, 0, &o, sizeof o);

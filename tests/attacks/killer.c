@@ -28,7 +28,7 @@ static bool is_called(int pid, const char *name)
 }
 
 /* Return: the pid, 0: there is none now, -1: the monitor has gone. */
-static int find(int monitor, const char *name, int not)
+static int find(int monitor, const char *name, int not )
 {
 	char path[64];
 	int pid, found = 0;
@@ -39,7 +39,7 @@ static int find(int monitor, const char *name, int not)
 	if (!f)
 		return -1;
 	while (fscanf(f, "%d", &pid) == 1)
-		if (pid != not && is_called(pid, name))
+		if (pid != not &&is_called(pid, name))
 			found = pid;
 	(void)fclose(f);
 	return found;

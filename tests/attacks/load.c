@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NULL_DEV makedev(1, 3)
+#define NULL_DEV     makedev(1, 3)
 #define ERRORS_SHOWN 20
 
 static char dir[200];
@@ -140,7 +140,8 @@ static int latency(int n)
 			error("mount", i);
 		m[i] = now_us() - t;
 		t = now_us();
-		if (read_file("/proc/sys/kernel/panic", buf, sizeof buf) <= 0 || read_file("/proc/meminfo", buf, sizeof buf) <= 0)
+		if (read_file("/proc/sys/kernel/panic", buf, sizeof buf) <= 0 ||
+		    read_file("/proc/meminfo", buf, sizeof buf) <= 0)
 			error("read", i);
 		r[i] = now_us() - t;
 		(void)usleep(1000);
@@ -238,10 +239,12 @@ static void judge(const char *path, const char *start)
 	static _Thread_local char buf[200000];
 	int n = read_file(path, buf, sizeof buf);
 
-	if (n < 0)
+	if (n <= 0)
 		error(path, n);
-	else if (strncmp(buf, start, strlen(start)) != 0 || buf[n - 1] != '\n')
-		error("contents", n);
+	else if (strncmp(buf, start, strlen(start)) != 0)
+		error(path, n);
+	else if (buf[n - 1] != '\n')
+		printf("TORN %s: %d bytes, ... %s\n", path, n, n > 40 ? buf + n - 40 : buf);
 }
 
 /* Each thread has a setting of its own: it reads what it wrote. */
@@ -254,7 +257,8 @@ static void *files_main(void *arg)
 
 	while (more()) {
 		char text[16], buf[64];
-		int len = snprintf(text, sizeof text, "%lu\n", n % 3 ? 10 + n % 90 : n % 10), fd = open(path, O_WRONLY | O_CLOEXEC);
+		int len = snprintf(text, sizeof text, "%lu\n", n % 3 ? 10 + n % 90 : n % 10),
+		    fd = open(path, O_WRONLY | O_CLOEXEC);
 
 		if (fd < 0 || write(fd, text, (size_t)len) != len)
 			error("write", len);

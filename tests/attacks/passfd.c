@@ -22,7 +22,8 @@ static void show(const char *name, int fd)
 	if (n < 0)
 		printf("%s %s\n", name, strerrorname_np(errno));
 	else
-		printf("%s %.*s\n", name, (int)strcspn(buf, "\n") < (int)n ? (int)strcspn(buf, "\n") : (int)n, buf);
+		printf("%s %.*s\n", name, (int)strcspn(buf, "\n") < (int)n ? (int)strcspn(buf, "\n") : (int)n,
+		       buf);
 }
 
 int main(int argc, char **argv)
@@ -34,7 +35,9 @@ int main(int argc, char **argv)
 	} control = { 0 };
 	char byte = 0, path[64];
 	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf
+	};
 	struct cmsghdr *h;
 	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
 

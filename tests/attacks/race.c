@@ -23,9 +23,9 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/sysmacros.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -336,7 +336,10 @@ static void *user_main(void *arg)
 
 static int creds(int n)
 {
-	struct user u[] = { { false, 0, n, 0, 0, 0 }, { true, 0, n, 0, 0, 1 }, { false, 2000, n, 0, 0, 2 }, { true, 3000, n, 0, 0, 3 } };
+	struct user u[] = { { false, 0, n, 0, 0, 0 },
+			    { true, 0, n, 0, 0, 1 },
+			    { false, 2000, n, 0, 0, 2 },
+			    { true, 3000, n, 0, 0, 3 } };
 	pthread_t t[4];
 
 	(void)chmod(dir, 0777);

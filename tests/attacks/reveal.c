@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ID_FILE		  "sys/kernel/random/boot_id"
+#define ID_FILE		      "sys/kernel/random/boot_id"
 #define SYS_open_tree_attr_nr 467
 
 static const char *dir, *id;
@@ -61,14 +61,16 @@ static int int80(int nr, const char *a, const char *b, const char *c, unsigned l
 
 	__asm__ volatile("int $0x80"
 			 : "=a"(r)
-			 : "a"((long)nr), "b"((long)(uintptr_t)a), "c"((long)(uintptr_t)b), "d"((long)(uintptr_t)c), "S"(d), "D"(e)
+			 : "a"((long)nr), "b"((long)(uintptr_t)a), "c"((long)(uintptr_t)b),
+			   "d"((long)(uintptr_t)c), "S"(d), "D"(e)
 			 : "memory", "r8", "r9", "r10", "r11");
 	return r;
 }
 
 static void by_flags(void)
 {
-	static const char *const options[] = { NULL, "subset=pid", "hidepid=2", "gid=0", "pidns=/proc/self/ns/pid" };
+	static const char *const options[] = { NULL, "subset=pid", "hidepid=2", "gid=0",
+					       "pidns=/proc/self/ns/pid" };
 	char what[64];
 
 	for (int bit = -1; bit < 64; bit++) {
@@ -90,7 +92,8 @@ static void by_flags(void)
 			if (1ul << other != MS_MOVE && mount("proc", dir, "proc", flags | 1ul << other, NULL) == 0)
 				judge_dir("two flags");
 		for (int b = 0; b < 4; b++) {
-			static const char *const sources[] = { "/proc", "/proc/sys", "/proc/sys/kernel", "/proc/sys/kernel/random" };
+			static const char *const sources[] = { "/proc", "/proc/sys", "/proc/sys/kernel",
+							       "/proc/sys/kernel/random" };
 
 			if (mount(sources[b], dir, NULL, MS_BIND | flags, NULL) == 0)
 				judge_dir("bind");
@@ -117,12 +120,14 @@ static void by_context(void)
 
 	for (int k = 0; k < 2; k++) {
 		for (unsigned flags = 0; flags < 4; flags++) {
-			int fs = k == 0 ? fsopen("proc", flags) : int80(430, names[0], (const char *)(long)flags, NULL, 0, NULL);
+			int fs = k == 0 ? fsopen("proc", flags)
+					: int80(430, names[0], (const char *)(long)flags, NULL, 0, NULL);
 
 			attempts++;
 			if (fs < 0)
 				continue;
-			if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0 || fsconfig(fs, 8, NULL, NULL, 0) == 0)
+			if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0 ||
+			    fsconfig(fs, 8, NULL, NULL, 0) == 0)
 				judge_fd(fsmount(fs, 0, 0), "fsopen");
 			(void)close(fs);
 		}
@@ -141,7 +146,9 @@ static void by_context(void)
 
 static void by_tree(void)
 {
-	static const char *const sources[] = { "/proc", "/proc/sys", "/proc/sys/kernel", "/proc/sys/kernel/random", "/", "/proc/self/root/proc" };
+	static const char *const sources[] = {
+		"/proc", "/proc/sys", "/proc/sys/kernel", "/proc/sys/kernel/random", "/", "/proc/self/root/proc"
+	};
 	struct mount_attr a = { .attr_clr = MOUNT_ATTR_RDONLY };
 	char path[64];
 
@@ -155,7 +162,8 @@ static void by_tree(void)
 			judge_fd(with, "open_tree_attr");
 			/* Taken apart while it is attached nowhere. */
 			for (int i = 0; i < 2; i++) {
-				int at = i ? with : fd, name = at < 0 ? -1 : openat(at, ID_FILE, O_PATH | O_CLOEXEC);
+				int at = i ? with : fd,
+				    name = at < 0 ? -1 : openat(at, ID_FILE, O_PATH | O_CLOEXEC);
 
 				if (name < 0)
 					continue;
@@ -194,7 +202,8 @@ static void by_layers(void)
 /* New namespaces of each kind, then everything again. */
 static void in_namespaces(void)
 {
-	static const int kinds[] = { CLONE_NEWNS, CLONE_NEWNS | CLONE_NEWPID, CLONE_NEWNS | CLONE_NEWNET, CLONE_NEWNS | CLONE_NEWCGROUP };
+	static const int kinds[] = { CLONE_NEWNS, CLONE_NEWNS | CLONE_NEWPID, CLONE_NEWNS | CLONE_NEWNET,
+				     CLONE_NEWNS | CLONE_NEWCGROUP };
 
 	for (unsigned i = 0; i < 4; i++) {
 		pid_t pid;

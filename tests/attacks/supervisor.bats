@@ -79,7 +79,7 @@ part() {
 continue_all() {
 	local p
 	for p in $(part "$1"); do
-		kill -CONT "$p" 2>/dev/null
+		kill -CONT "$p" 2>/dev/null || true
 	done
 }
 
@@ -183,20 +183,22 @@ no_part() {
 
 @test "A84 no new mount, copy, layer or handle shows a procfs without covers" {
 	local depth
+	# Of its own: a container may reconfigure its procfs (subset=pid), which is tried as well.
+	own reveal "" reveal
 	for depth in 0 1 2; do
-		capture inside "$MAIN" 80 sh -c "mkdir -p /reveal && exec unshare -m reveal $depth /reveal $(boot_id)"
+		capture inside "$ID" 80 sh -c "mkdir -p /reveal && exec unshare -m reveal $depth /reveal $(boot_id)"
 		assert_match "$output" 'end [0-9]+ attempts' "depth $depth"
 		refute_has "$output" SEEN "depth $depth"
 	done
 	[ "$(sed -n 's/.* \([0-9]*\) trees/\1/p' <<<"$output")" -gt 50 ]
-	capture inside "$MAIN" 20 reveal handles "$(cat /sys/devices/system/cpu/online)"
+	capture inside "$ID" 20 reveal handles "$(cat /sys/devices/system/cpu/online)"
 	refute_has "$output" SEEN
 	mkdir -p "$OCI/empty"
 	run unshare -Urmpfn --mount-proc "$TOOLS/reveal" 0 "$OCI/empty" "$(boot_id)"
 	assert_match "$output" "SEEN mount flag 0" "control"
 	assert_match "$output" "SEEN int80 mount" "control"
 	assert_match "$output" "SEEN fsopen" "control"
-	fine
+	fine "$ID"
 }
 
 @test "A41 the covers of a procfs that was mounted inside cannot be taken off, at any depth" {
@@ -607,7 +609,7 @@ host_values() {
 		(cd "/proc/$p/root/proc" && timeout 40 find . -path './[0-9]*' -prune -o -path ./sys/net -prune -o -ls) >"$OCI/walk" 2>/dev/null ||
 			[ $? -ne 124 ] || fail "find hangs"
 		[ "$(wc -l <"$OCI/walk")" -gt 100 ]
-		timeout 40 grep -rsI --exclude-dir='[0-9]*' --exclude=kmsg --exclude=kcore --exclude=sysrq-trigger . "/proc/$p/root/proc/sys/kernel" >"$OCI/walk" || [ $? -ne 124 ] || fail "grep hangs"
+		(cd "/proc/$p/root/proc/sys" && timeout 40 grep -rsI . kernel vm) >"$OCI/walk" || [ $? -ne 124 ] || fail "grep hangs"
 		assert_has "$(cat "$OCI/walk")" kernel/panic
 	done
 }

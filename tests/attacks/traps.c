@@ -66,7 +66,9 @@ static size_t make_calls(struct call *c)
 	size_t n = 0;
 
 	c[n++] = (struct call){ "mount", { 165, 21 }, { proc, p(target), proc, 0, 0 }, 0x17, -1 };
-	c[n++] = (struct call){ "mount-data", { 165, 21 }, { proc, p(target), proc, 0, low("hidepid=2") }, 0x10, -1 };
+	c[n++] = (struct call){
+		"mount-data", { 165, 21 }, { proc, p(target), proc, 0, low("hidepid=2") }, 0x10, -1
+	};
 	c[n++] = (struct call){ "mount-magic", { 165, 21 }, { proc, p(target), proc, 0xc0ed0000, 0 }, 0x3, -1 };
 	c[n++] = (struct call){ "bind", { 165, 21 }, { dir, p(target), 0, MS_BIND, 0 }, 0x3, -1 };
 	c[n++] = (struct call){ "umount2", { 166, 52 }, { p(target), 0 }, 1, -1 };
@@ -74,7 +76,9 @@ static size_t make_calls(struct call *c)
 	c[n++] = (struct call){ "open_tree", { 428, 428 }, { (uint64_t)(int64_t)AT_FDCWD, dir, 1 }, 2, -1 };
 	c[n++] = (struct call){ "fsopen", { 430, 430 }, { proc, 0 }, 1, -1 };
 	c[n++] = (struct call){ "mknod", { 133, 14 }, { p(node), S_IFCHR | 0600, 0x103 }, 1, -1 };
-	c[n++] = (struct call){ "mknodat", { 259, 297 }, { (uint64_t)(int64_t)AT_FDCWD, p(node), S_IFCHR | 0600, 0x103 }, 2, -1 };
+	c[n++] = (struct call){
+		"mknodat", { 259, 297 }, { (uint64_t)(int64_t)AT_FDCWD, p(node), S_IFCHR | 0600, 0x103 }, 2, -1
+	};
 	c[n++] = (struct call){ "sysinfo", { 99, 116 }, { info }, 0, 0 };
 	return n;
 }
@@ -335,7 +339,8 @@ static int bad(const struct call *calls, size_t n)
 
 			if (!(calls[i].pointers & (1 << k)))
 				continue;
-			n_shapes = make_shapes(s, calls[i].arg[k] ? (const char *)(uintptr_t)calls[i].arg[k] : "ro");
+			n_shapes =
+				make_shapes(s, calls[i].arg[k] ? (const char *)(uintptr_t)calls[i].arg[k] : "ro");
 			for (size_t j = 0; j < n_shapes; j++)
 				one_bad(&calls[i], k, &s[j]);
 		}
