@@ -618,12 +618,9 @@ static int stage_mounts(struct create *c, struct err *e)
 		.netns_fd = c->netns_fd,
 		.pidns_fd = c->pidns_fd,
 		.netns_is_hosts = c->joined.netns_is_hosts,
-		.emulate = c->super.wanted,
+		.super = c->super.wanted ? &c->super : NULL,
 	};
-	int r = c->super.wanted ? supervisor_stage(&c->super, e) : 0;
-
-	if (r == 0)
-		r = stage_build(&c->plan, &ctx, e);
+	int r = stage_build(&c->plan, &ctx, e);
 
 	c->c.rootfs_dev = c->plan.root.dev;
 	c->c.engine_dev = c->plan.root.engine_dev;

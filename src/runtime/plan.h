@@ -156,13 +156,15 @@ int plan_overlay_upper(struct planned_root *root, int base, int *ret_dir, struct
 int plan_inner_dirs(struct plan *p, int upper_dir, struct err *e);
 void planned_root_done(struct planned_root *root);
 
+struct supervisor;
+
 /* What staging needs to know of the container that was just cloned. */
 struct stage_context {
 	const struct runtime *rt;
 	pid_t init;
 	uint32_t base;
 	int userns_fd, netns_fd, pidns_fd;
-	bool emulate; /* the carriers of the emulated files are on the stage */
+	struct supervisor *super; /* has the carriers of the emulated files; NULL: nothing is emulated */
 	bool netns_is_hosts; /* joined, and owned by the host's user namespace: sysfs is made read-only */
 };
 

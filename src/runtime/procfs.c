@@ -152,7 +152,7 @@ int procfs_cover(const struct oci_spec *spec, const struct stage_context *c, con
 	if (fs_fd < 0)
 		return err_sys(e, errno, "open stage %s", m->name);
 	/* First of all, so that what is emulated below a read-only path is read-only, too. */
-	if (c->emulate)
+	if (c->super)
 		r = m->staged == STAGED_PROC ? cover_proc(fs_fd, c, e) : cover_emulated(AT_FDCWD, fs_fd, EMU_SYSFS, c->base, e);
 	for (size_t i = 0; r >= 0 && i < ro->n + masked->n; i++) {
 		const char *path = i < ro->n ? ro->v[i] : masked->v[i - ro->n];

@@ -184,7 +184,7 @@ int root_make(struct plan *p, const struct stage_context *c, struct err *e)
 	 * Device nodes that an image brings along are dead; /dev is a mount of its own. Not where the supervisor makes harmless
 	 * ones for mknod(2): the container's device groups alone decide there which can be opened.
 	 */
-	unsigned attr = c->emulate ? 0 : MOUNT_ATTR_NODEV;
+	unsigned attr = c->super ? 0 : MOUNT_ATTR_NODEV;
 	struct stat st;
 	int r, mnt;
 

@@ -15,6 +15,7 @@
 #include "codec/idtext.h"
 #include "runtime/plan.h"
 #include "runtime/procfs.h"
+#include "runtime/supervisor.h"
 #include "sys/creds.h"
 #include "sys/missing.h"
 #include "sys/mnt.h"
@@ -324,7 +325,7 @@ static int make_bind(const struct plan *p, struct planned_mount *m, const struct
 	 * where inner engines may run: runc before 1.2 remounts parts of them without the flag, which the kernel refuses. The
 	 * device control group judges the nodes there.
 	 */
-	if (m->no_nodes || (m->map.verdict == BIND_ENGINE && c->emulate))
+	if (m->no_nodes || (m->map.verdict == BIND_ENGINE && c->super))
 		nodev = 0;
 	if (recursive && nodev)
 		r = mnt_set_attr(m->fd, nodev, 0, MS_PRIVATE, true, e);
@@ -417,24 +418,34 @@ int stage_enter(const struct plan *p, const char *at, struct err *e)
 	return 0;
 }
 
+static bool is_kernels(const struct planned_mount *m)
+{
+	return m->staged == STAGED_PROC || m->staged == STAGED_SYS;
+}
+
+static int stage_mount(struct plan *p, struct planned_mount *m, const struct stage_context *c, struct err *e)
+{
+	_cleanup_close_ int mnt = make_staged(p, m, c, e);
+	int r = mnt < 0 ? mnt : put(mnt, m->name, m->is_dir, e);
+
+	if (r == 0 && is_kernels(m))
+		r = procfs_cover(p->spec, c, m, e);
+	return r < 0 ? err_ctx(e, r, "mount %s", m->spec->destination) : 0;
+}
+
 int stage_build(struct plan *p, const struct stage_context *c, struct err *e)
 {
 	int r = stage_root(p, c, e);
 
 	if (r == 0)
 		r = stage_tools(p, c, e);
-	for (size_t i = 0; r == 0 && i < p->n_mounts; i++) {
-		struct planned_mount *m = &p->mounts[i];
-		_cleanup_close_ int mnt = -EBADF;
-
-		if (m->kind != MOUNT_STAGED)
-			continue;
-		mnt = make_staged(p, m, c, e);
-		r = mnt < 0 ? mnt : put(mnt, m->name, m->is_dir, e);
-		if (r == 0 && (m->staged == STAGED_PROC || m->staged == STAGED_SYS))
-			r = procfs_cover(p->spec, c, m, e);
-		if (r < 0)
-			return err_ctx(e, r, "mount %s", m->spec->destination);
+	/* procfs and sysfs last: what covers parts of them takes its time to start. The order on the stage is of no matter. */
+	for (int last = 0; r == 0 && last <= 1; last++) {
+		if (last && c->super)
+			r = supervisor_stage(c->super, e);
+		for (size_t i = 0; r == 0 && i < p->n_mounts; i++)
+			if (p->mounts[i].kind == MOUNT_STAGED && is_kernels(&p->mounts[i]) == (last == 1))
+				r = stage_mount(p, &p->mounts[i], c, e);
 	}
 	return r;
 }
