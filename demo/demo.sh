@@ -120,14 +120,23 @@ check "privileged: may mount inside" grep -q 'mounted a tmpfs' <<<"$INSIDE"
 check "privileged: id $UID_OUT outside" test "$UID_OUT" -ge 100000
 check "privileged: kernel settings of the host are out of reach" test "$DENIED_STATUS" -ne 0
 
-title "4. The host's namespaces are refused, and the text says why"
+title "4. A machine of its own inside: memory, settings, a procfs for containers inside it"
+PANIC=$(cat /proc/sys/kernel/panic)
+OUT=$("$DOCKER" run --rm --privileged --runtime=sysbox-runc --network none --memory 96m "$IMAGE" sh -c \
+	'echo 33 >/proc/sys/kernel/panic; unshare -pf sh -c "mount -t proc proc /proc; head -1 /proc/meminfo; cat /proc/sys/kernel/panic; ls -d /proc/[0-9]* | head -1"' 2>&1)
+show "docker run --rm --privileged --memory 96m --runtime=sysbox-runc $IMAGE sh -c 'echo 33 >/proc/sys/kernel/panic; unshare -pf sh -c \"mount -t proc proc /proc; ...\"'"
+printf '%s\n' "$OUT"
+check "a container inside sees 96 MiB, the value that was set, and itself as process 1" test "$(tr -s ' \n' ' ' <<<"$OUT")" = "MemTotal: 98304 kB 33 /proc/1 "
+check "the host's own setting is what it was" test "$(cat /proc/sys/kernel/panic)" = "$PANIC"
+
+title "5. The host's namespaces are refused, and the text says why"
 run --pid=host --network none "$IMAGE" ps
 check "--pid=host refused with status 125" test "$STATUS" -eq 125
 check "--pid=host refused by name" grep -q "can't share namespaces \[pid\] with the host" <<<"$OUT"
 run --network none -v /etc:/host-etc "$IMAGE" ls /host-etc
 check "a directory of the host outside the shares is refused" grep -q 'restricted host mount' <<<"$OUT"
 
-title "5. A volume shared by two containers with different ranges"
+title "6. A volume shared by two containers with different ranges"
 for name in writer reader; do
 	show "docker run -d --runtime=sysbox-runc --name $name -v shared:/data $IMAGE sleep 300"
 	"$DOCKER" run -d --runtime=sysbox-runc --name $name -v shared:/data "$IMAGE" sleep 300 >/dev/null
@@ -140,7 +149,7 @@ printf '%s\n' "$OWNERS"
 echo "writer's root is $(map_base "$(dpid writer)") outside, reader's is $(map_base "$(dpid reader)")"
 check "the volume's owners are the same in both" test "$OWNERS" = $'user(1000) /data/greeting\nroot(0) /data/root'
 
-title "6. A directory of a user, shared by policy"
+title "7. A directory of a user, shared by policy"
 HOME_DIR=$(share_dir alice 1234)
 show "docker run --rm --runtime=sysbox-runc -v $HOME_DIR:/project $IMAGE sh -c 'touch /project/new; ls -ln /project'"
 "$DOCKER" run --rm --runtime=sysbox-runc -v "$HOME_DIR:/project" "$IMAGE" sh -c 'touch /project/new; ls -ln /project'
@@ -148,7 +157,7 @@ show "ls -ln $HOME_DIR"
 ls -ln "$HOME_DIR"
 check "root's new file belongs to the directory's owner outside" test "$(stat -c %u "$HOME_DIR/new")" = 1234
 
-title "7. Gone without a trace"
+title "8. Gone without a trace"
 docker_close
 ENGINE=''
 run_close force
