@@ -7,7 +7,7 @@ set -eu
 source=$1 header=$2 name=$3
 shift 3
 program=$header.elf
-"$@" -Os -static -nostdlib -ffreestanding -fno-stack-protector -fcf-protection=none -fno-pic -no-pie \
+"$@" -Os -static -nostdlib -ffreestanding -fno-stack-protector -fcf-protection=none -fno-pic \
 	-fno-asynchronous-unwind-tables -fno-builtin -Wl,-n,--build-id=none,-z,noexecstack -s -o "$program" "$source"
 {
 	printf '/* Made by tools/embed-program.sh. */\n#include <stdint.h>\nstatic const uint8_t %s[] = {\n' "$name"

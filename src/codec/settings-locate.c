@@ -16,6 +16,7 @@
 
 struct text {
 	const char *pos, *end;
+	const char *start; /* of the name of the member that was entered last, or of the entry of a list */
 };
 
 static char peek(const struct text *t)
@@ -112,8 +113,10 @@ static bool enter_member(struct text *t, const char *name, size_t len)
 			return false;
 		t->pos++;
 		skip_blanks(t);
-		if (found)
+		if (found) {
+			t->start = start;
 			return true;
+		}
 		if (!skip_value(t) || peek(t) != ',')
 			return false;
 		t->pos++;
@@ -131,6 +134,7 @@ static bool enter_item(struct text *t, size_t index)
 		t->pos++;
 	}
 	skip_blanks(t);
+	t->start = t->pos;
 	return peek(t) != ']';
 }
 
@@ -157,7 +161,7 @@ static bool step(struct text *t, const char **key)
 struct settings_place settings_locate(const char *text, size_t len, const char *key)
 {
 	static const char bom[] = "\xef\xbb\xbf";
-	struct text t = { text, text + len };
+	struct text t = { text, text + len, text };
 	struct settings_place p = { .line = 1 };
 
 	if (len >= 3 && memcmp(text, bom, 3) == 0)
@@ -172,65 +176,44 @@ struct settings_place settings_locate(const char *text, size_t len, const char *
 	p.end = (size_t)(t.pos - text);
 	while (p.end > p.start && strchr(" \t\r\n", text[p.end - 1]))
 		p.end--;
-	for (size_t i = 0; i < p.start; i++)
-		p.line += text[i] == '\n';
+	for (const char *c = text; c < t.start; c++)
+		p.line += *c == '\n';
 	return p;
 }
 
-/* "a.b[2].c" to "a.b[2]", "a.b", "a", "". */
-static bool shorten(char *key)
+/* Of the users' file only this is heard, in either form. */
+static const char *user_key(const struct settings_source *src, const char *key)
 {
-	char *dot = strrchr(key, '.'), *bracket = strrchr(key, '[');
+	static const char value[] = "enhancedContainerIsolation.value", group[] = "enhancedContainerIsolation";
 
-	if (!*key)
-		return false;
-	if (bracket && (!dot || bracket > dot))
-		*bracket = '\0';
-	else if (dot)
-		*dot = '\0';
-	else
-		*key = '\0';
-	return true;
+	if (strcmp(key, value) != 0)
+		return NULL;
+	return settings_locate(src->text, src->len, value).line ? value : group;
 }
 
-/*
- * The file that has the last word about the longest part of @key that any says something about. An entry of a list
- * is in the file that has the list.
- */
-static const struct settings_source *decider(const struct settings *s, char *key, unsigned *ret_line)
+/* The file that has the last word. An entry of a list is in the file that has the list. */
+static const struct settings_source *decider(const struct settings *s, const char *key, unsigned *ret_line)
 {
-	for (; *key; shorten(key)) {
-		char list[KEY_MAX];
-		char *bracket;
+	char list[KEY_MAX];
 
-		(void)snprintf(list, sizeof list, "%s", key);
-		bracket = strchr(list, '[');
-		if (bracket)
-			*bracket = '\0';
-		for (size_t i = s->n_sources; i-- > 0;) {
-			const struct settings_source *src = &s->sources[i];
-			unsigned line;
+	(void)snprintf(list, sizeof list, "%.*s", (int)strcspn(key, "["), key);
+	for (size_t i = s->n_sources; i-- > 0;) {
+		const struct settings_source *src = &s->sources[i];
+		const char *k = src->user ? user_key(src, key) : key;
 
-			if (!settings_locate(src->text, src->len, list).line)
-				continue;
-			line = settings_locate(src->text, src->len, key).line;
-			if (!line)
-				break;
-			*ret_line = line;
-			return src;
-		}
+		if (!k || !settings_locate(src->text, src->len, src->user ? k : list).line)
+			continue;
+		*ret_line = settings_locate(src->text, src->len, k).line;
+		return *ret_line ? src : NULL;
 	}
 	return NULL;
 }
 
 const char *settings_origin(const struct settings *s, const char *key, char *buf, size_t size)
 {
-	const struct settings_source *src;
-	char k[KEY_MAX];
 	unsigned line = 0;
+	const struct settings_source *src = decider(s, key, &line);
 
-	(void)snprintf(k, sizeof k, "%s", key);
-	src = decider(s, k, &line);
 	if (src)
 		(void)snprintf(buf, size, "%s:%u", src->file, line);
 	else

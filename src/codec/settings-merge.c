@@ -69,8 +69,8 @@ static int refuse_locked(struct merge *m, size_t group_len)
 	unsigned line = settings_locate(f->text, f->len, m->path).line;
 
 	return err_set(m->e, EPERM,
-		       "%s:%u: %s: differs from what %s says and locks; remove it here or unlock it there", f->file,
-		       line, m->path, locker(m, group_len));
+		       "%s:%u: %s: differs from what %s says and locks; remove it here or unlock it there",
+		       f->file, line, m->path, locker(m, group_len));
 }
 
 /* @locked_len: of the path of the locked object around, 0: none is locked. */
@@ -103,7 +103,7 @@ static int merge_into(struct merge *m, json_t *to, json_t *from, size_t locked_l
 	return 0;
 }
 
-static int keep_source(struct settings *s, const struct settings_text *f)
+static int keep_source(struct settings *s, const struct settings_text *f, bool user)
 {
 	struct settings_source *grown = realloc(s->sources, (s->n_sources + 1) * sizeof *grown), *src;
 
@@ -111,7 +111,7 @@ static int keep_source(struct settings *s, const struct settings_text *f)
 		return -ENOMEM;
 	s->sources = grown;
 	src = &grown[s->n_sources];
-	*src = (struct settings_source){ strdup(f->file), malloc(f->len + 1), f->len };
+	*src = (struct settings_source){ strdup(f->file), malloc(f->len + 1), f->len, user };
 	s->n_sources++;
 	if (!src->file || !src->text)
 		return -ENOMEM;
@@ -164,7 +164,7 @@ int settings_merge(const struct settings_text *files, size_t n, struct settings 
 			r = settings_parse_json(files[0].file, all, &s, e);
 	}
 	for (size_t i = 0; i < n && r == 0; i++)
-		if (keep_source(&s, &files[i]) < 0)
+		if (keep_source(&s, &files[i], false) < 0)
 			r = err_sys(e, ENOMEM, "%s", files[i].file);
 	if (r < 0) {
 		settings_done(&s);
@@ -196,8 +196,9 @@ int settings_user(struct settings *s, const struct settings_text *user, struct e
 	if (json_is_object(val))
 		val = member(val, "value");
 	if (val && !json_is_boolean(val))
-		r = err_set(e, EINVAL, "%s: %s: must be true or false; correct it or remove it", user->file, GROUP);
-	else if (val && keep_source(s, user) < 0)
+		r = err_set(e, EINVAL, "%s: %s: must be true or false; correct it or remove it", user->file,
+			    GROUP);
+	else if (val && keep_source(s, user, true) < 0)
 		r = err_sys(e, ENOMEM, "%s", user->file);
 	else if (val)
 		s->enabled = json_is_true(val);

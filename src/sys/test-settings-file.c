@@ -204,7 +204,7 @@ static void every_defect_is_an_error_with_file_reason_and_cure(void **state)
 		{ symlink_dir, -ELOOP, "/a is a symbolic link", "real path" },
 		{ hard_link, -EPERM, "2 names", "make a copy" },
 		{ fifo, -EINVAL, "not a regular file", "put the settings into one" },
-		{ directory, -EINVAL, "not a regular file", "put the settings into one" },
+		{ directory, -ENOENT, "admin-settings.json does not exist", "create it" },
 		{ parent_is_a_file, -ENOTDIR, "cannot open", "not a directory" },
 		{ huge, -EFBIG, "1048576 bytes", "not a settings file" },
 		{ empty, -EINVAL, "not valid JSON", "correct it" },
@@ -228,6 +228,94 @@ static void every_defect_is_an_error_with_file_reason_and_cure(void **state)
 		assert_int_equal(e.code, -r);
 		drop(&p);
 	}
+}
+
+static void put_at(const char *dir, const char *name, const char *text)
+{
+	char path[192];
+
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	put(path, text, strlen(text));
+}
+
+static void unlink_at(const char *dir, const char *name)
+{
+	char path[192];
+
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	(void)unlink(path);
+}
+
+static void more_files_beside_it_and_the_users(void **state)
+{
+	static const char *const names[] = { "10.json", "5.json", "9.json", ".x.json", "notes", "20.json" };
+	const struct settings_text instead = { .text = "{\"caisson\":{\"idPool\":{\"count\":5}}}", .len = 34 };
+	struct settings_text what = instead;
+	struct place p;
+	struct settings s;
+	struct err e = { 0 };
+	char dir[128], path[192];
+
+	(void)state;
+	make(&p);
+	snprintf(dir, sizeof dir, "%s/settings.d", p.dir);
+	assert_int_equal(mkdir(dir, 0755), 0);
+	assert_int_equal(chmod(dir, 0755), 0);
+	/* Made in an order that is neither theirs nor its reverse. */
+	put_at(dir, "10.json", "{\"caisson\":{\"idPool\":{\"count\":10,\"first\":70000}}}");
+	put_at(dir, "9.json", "{\"caisson\":{\"idPool\":{\"count\":9}}}");
+	put_at(dir, "5.json", "{\"caisson\":{\"idPool\":{\"count\":5}}}");
+	put_at(dir, ".x.json", "{");
+	put_at(dir, "notes", "{");
+	assert_int_equal(settings_load(p.file, &s, &e), 0);
+	assert_int_equal(s.pool_count, 9); /* by bytes: "10" is before "9" */
+	assert_int_equal(s.pool_first, 70000);
+	assert_false(s.allow_hooks);
+	assert_int_equal(s.n_sources, 4);
+	settings_done(&s);
+
+	/* What an edit would come to: in place of a file, and as one more. */
+	snprintf(path, sizeof path, "%s/9.json", dir);
+	what.file = path;
+	assert_int_equal(settings_load_with(p.file, &what, &s, &e), 0);
+	assert_int_equal(s.pool_count, 5);
+	settings_done(&s);
+	snprintf(path, sizeof path, "%s/95.json", dir);
+	assert_int_equal(settings_load_with(p.file, &what, &s, &e), 0);
+	assert_int_equal(s.n_sources, 5);
+	assert_int_equal(s.pool_count, 5);
+	settings_done(&s);
+
+	/* A bad one of them is the end of all; one that others can change too. */
+	put_at(dir, "20.json", "{\"caisson\":1}");
+	assert_int_equal(settings_load(p.file, &s, &e), -EINVAL);
+	assert_non_null(strstr(e.msg, "settings.d/20.json: caisson"));
+	put_at(dir, "20.json", "{}");
+	assert_int_equal(chmod(dir, 0775), 0);
+	assert_int_equal(settings_load(p.file, &s, &e), -EPERM);
+	assert_int_equal(chmod(dir, 0755), 0);
+
+	/* The users' file may be anybody's, and decides one thing where that is not locked. */
+	put_at(p.dir, "user-settings.json", "{\"enhancedContainerIsolation\":false}");
+	snprintf(path, sizeof path, "%s/user-settings.json", p.dir);
+	assert_int_equal(chown(path, 1000, 1000), 0);
+	assert_int_equal(settings_load(p.file, &s, &e), 0);
+	assert_true(s.enabled && s.locked && !s.note);
+	settings_done(&s);
+	put_at(dir, "20.json", "{\"enhancedContainerIsolation\":{\"locked\":false}}");
+	assert_int_equal(settings_load(p.file, &s, &e), 0);
+	assert_false(s.enabled);
+	settings_done(&s);
+	put_at(p.dir, "user-settings.json", "{");
+	assert_int_equal(settings_load(p.file, &s, &e), 0);
+	assert_true(s.enabled && s.note);
+	settings_done(&s);
+
+	unlink_at(p.dir, "user-settings.json");
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		unlink_at(dir, names[i]);
+	assert_int_equal(rmdir(dir), 0);
+	drop(&p);
 }
 
 static void an_odd_path_is_refused(void **state)
@@ -268,6 +356,7 @@ int main(void)
 	const struct CMUnitTest rows[] = {
 		cmocka_unit_test(a_file_that_only_root_can_change_is_read),
 		cmocka_unit_test(every_defect_is_an_error_with_file_reason_and_cure),
+		cmocka_unit_test(more_files_beside_it_and_the_users),
 		cmocka_unit_test(an_odd_path_is_refused),
 		cmocka_unit_test(without_the_default_file_the_defaults_apply),
 	};

@@ -245,8 +245,9 @@ def engine(path, record):
                 got += piece
         except (socket.timeout, ConnectionResetError):
             pass
-        with open(record, "a") as f:
-            f.write(json.dumps(got.decode("latin-1")) + "\n")
+        if b"\r\nUser-Agent: caissond/" not in got:  # those are the guard's own questions
+            with open(record, "a") as f:
+                f.write(json.dumps(got.decode("latin-1")) + "\n")
         try:
             c.sendall(answer())
             c.close()

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Host paths: looked up once, as root, judged by where they really lie, and sent on as what they resolve to.
+ * Between the judgement and the mount somebody may exchange a component that he can write to; the runtime, which
+ * opens the source once and mounts what it judged, is the second line.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "codec/lexpath.h"
+#include "codec/mountinfo.h"
+#include "guard/rules.h"
+#include "policy/bind.h"
+#include "sys/missing.h"
+#include "sys/path.h"
+
+#define MOUNTINFO_MAX (64u << 20)
+#define MAX_PROTECTED 16
+
+/* What a path leads to. Strings are owned. */
+struct found {
+	char *path, *real_path, *fstype, *mount_point; /* as in struct bind_source */
+	const char *missing; /* the components that do not exist yet, "/a/b"; points into the clean path */
+	struct stat st;
+	bool is_mount_root;
+};
+
+static void found_done(struct found *f)
+{
+	free(f->path);
+	free(f->real_path);
+	free(f->fstype);
+	free(f->mount_point);
+}
+
+/* As Go's path.Clean() for absolute paths, which the engine applies before it looks: "/a/link/../b" is "/a/b". */
+static char *clean_path(const char *path)
+{
+	char *ret = malloc(strlen(path) + 2), *out = ret;
+
+	if (!ret)
+		return NULL;
+	while (*path) {
+		size_t n;
+
+		path += strspn(path, "/");
+		n = strcspn(path, "/");
+		if (n == 2 && path[0] == '.' && path[1] == '.') {
+			while (out > ret && *--out != '/')
+				;
+		} else if (n > 0 && !(n == 1 && path[0] == '.')) {
+			*out++ = '/';
+			memcpy(out, path, n);
+			out += n;
+		}
+		path += n;
+	}
+	if (out == ret)
+		*out++ = '/';
+	*out = '\0';
+	return ret;
+}
+
+static int open_path(const char *path)
+{
+	const struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS };
+	int fd = sys_openat2(AT_FDCWD, path, &how);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Open what there is of @clean: all of it, or the nearest directory above; *@ret_missing is the rest. A dangling
+ * link is not "missing": whoever makes the directory would follow it.
+ */
+static int open_existing(const char *clean, const char **ret_missing)
+{
+	_cleanup_free_ char *parent = strdup(clean);
+	int fd = open_path(clean);
+
+	*ret_missing = clean + strlen(clean);
+	while (parent && fd == -ENOENT) {
+		char *slash = strrchr(parent, '/'), *name;
+		struct stat st;
+
+		if (!slash || strcmp(parent, "/") == 0)
+			return -ENOENT;
+		name = strndup(slash + 1, strcspn(slash + 1, "/"));
+		*slash = '\0';
+		*ret_missing = clean + (slash - parent);
+		fd = open_path(slash == parent ? "/" : parent);
+		if (!name || (fd >= 0 && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)) {
+			fd = fd_close(fd);
+			fd = name ? -ELOOP : -ENOMEM;
+		}
+		free(name);
+	}
+	return parent ? fd : -ENOMEM;
+}
+
+static const char *below(const char *path, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	if (n == 1)
+		return path[1] ? path : "";
+	return strncmp(path, prefix, n) == 0 && (path[n] == '/' || path[n] == '\0') ? path + n : NULL;
+}
+
+static char *join(const char *dir, const char *rest)
+{
+	char *s = NULL;
+
+	if (strcmp(dir, "/") == 0 && *rest)
+		dir = "";
+	return asprintf(&s, "%s%s", dir, rest) < 0 ? NULL : s;
+}
+
+/* The mount @id, and of all mounts of its file system the one that shows most of it: the older one of equals. */
+static int find_mounts(char *text, uint64_t id, struct mountinfo *own, struct mountinfo *widest)
+{
+	_cleanup_free_ struct mountinfo *all = NULL;
+	size_t n = 0, lines = 1, k;
+	struct mountinfo m;
+	int r;
+
+	for (const char *s = text; *s; s++)
+		lines += *s == '\n';
+	all = calloc(lines, sizeof *all);
+	if (!all)
+		return -ENOMEM;
+	while (n < lines && (r = mountinfo_next(&text, &m)) > 0)
+		all[n++] = m;
+	for (k = 0; k < n && all[k].id != id; k++)
+		;
+	if (k == n)
+		return -ENOENT;
+	*own = *widest = all[k];
+	for (size_t i = n; i-- > 0;) {
+		bool same = all[i].major == own->major && all[i].minor == own->minor &&
+			    below(own->root, all[i].root);
+
+		if (same && strlen(all[i].root) <= strlen(widest->root))
+			*widest = all[i];
+	}
+	return 0;
+}
+
+/* Where the object lies when bind mounts are ignored: "/home/u/x" that is a bind mount of /etc is /etc. */
+static int find_real_path(uint64_t id, struct found *f)
+{
+	_cleanup_close_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *text = NULL, *in_fs = NULL;
+	struct mountinfo own = { 0 }, widest = { 0 };
+	const char *rest;
+	int r = io_read_at(proc, "self/mountinfo", MOUNTINFO_MAX, &text, NULL);
+
+	if (r == 0)
+		r = find_mounts(text, id, &own, &widest);
+	if (r < 0)
+		return r;
+	rest = below(f->path, own.target);
+	in_fs = rest ? join(own.root, rest) : NULL;
+	rest = in_fs ? below(in_fs, widest.root) : NULL;
+	f->fstype = strdup(own.fstype);
+	f->mount_point = strdup(own.target);
+	/*
+	 * Only a part of the file system is mounted anywhere: nobody can tell what else this is, so it stays
+	 * unknown.
+	 */
+	f->real_path = rest && strcmp(widest.root, "/") == 0 ? join(widest.target, rest) : NULL;
+	return f->fstype && f->mount_point ? 0 : -ENOMEM;
+}
+
+static int describe(int fd, struct found *f)
+{
+	_cleanup_close_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	uint64_t id, root_id;
+	bool root_is_root;
+	int r;
+
+	if (fstat(fd, &f->st) < 0)
+		return -errno;
+	r = path_of_fd(proc, fd, &f->path);
+	if (r == 0)
+		r = path_mnt_id(fd, &id, &f->is_mount_root);
+	if (r == 0)
+		r = path_mnt_id(root, &root_id, &root_is_root);
+	if (r < 0)
+		return r;
+	if (id != root_id)
+		return find_real_path(id, f);
+	/* On the root mount itself nothing is an alias, and the list of all mounts need not be read. */
+	f->real_path = strdup(f->path);
+	f->fstype = strdup("rootfs");
+	f->mount_point = strdup("/");
+	return f->real_path && f->fstype && f->mount_point ? 0 : -ENOMEM;
+}
+
+static int append_missing(struct found *f)
+{
+	char *path = join(f->path, f->missing), *real = f->real_path ? join(f->real_path, f->missing) : NULL;
+	bool failed = !path || (f->real_path && !real);
+
+	free(f->path);
+	free(f->real_path);
+	f->path = path;
+	f->real_path = real;
+	f->is_mount_root = false;
+	return failed ? -ENOMEM : 0;
+}
+
+static int find(const char *clean, struct found *f)
+{
+	_cleanup_close_ int fd = open_existing(clean, &f->missing);
+	int r = fd < 0 ? fd : describe(fd, f);
+
+	if (r < 0 || !*f->missing)
+		return r;
+	return S_ISDIR(f->st.st_mode) ? append_missing(f) : -ENOTDIR;
+}
+
+/* The same socket under another name: a hard link. Directories have none. */
+static bool is_same_socket(const struct stat *st, const char *path)
+{
+	struct stat other;
+
+	return S_ISSOCK(st->st_mode) && stat(path, &other) == 0 && other.st_dev == st->st_dev &&
+	       other.st_ino == st->st_ino;
+}
+
+static struct bind_decision decide(const struct judging *j, const struct found *f)
+{
+	static const char *const always[] = { "/etc/caisson", "/run/caisson", "/var/lib/caisson",
+					      "/run/docker.sock" };
+	const struct judge_host *host = j->q->host;
+	const char *protected_paths[ARRAY_SIZE(always) + MAX_PROTECTED];
+	struct bind_context ctx = { .protected_paths = protected_paths };
+	const struct bind_source src = {
+		.path = f->path,
+		.real_path = f->real_path,
+		.fstype = f->fstype,
+		.mount_point = f->mount_point,
+		.is_mount_root = f->is_mount_root,
+		.is_directory = S_ISDIR(f->st.st_mode),
+		.is_socket = S_ISSOCK(f->st.st_mode),
+		.is_regular = S_ISREG(f->st.st_mode),
+		.owner_uid = f->st.st_uid,
+	};
+	struct bind_decision d;
+
+	for (size_t i = 0; i < ARRAY_SIZE(always); i++)
+		protected_paths[ctx.n_protected++] = always[i];
+	if (host && host->n_protected > MAX_PROTECTED)
+		return (struct bind_decision){ .rule = "too many protected paths" };
+	for (size_t i = 0; host && i < host->n_protected; i++)
+		protected_paths[ctx.n_protected++] = host->protected_paths[i];
+	for (size_t i = 0; i < ctx.n_protected; i++)
+		if (is_same_socket(&f->st, protected_paths[i]))
+			return (struct bind_decision){ .rule = "never: control sockets of engines" };
+	d = policy_bind(j->q->settings, &ctx, &src);
+	/* What engines mount themselves never comes with a client's request. */
+	if (d.verdict == BIND_ENGINE)
+		d = (struct bind_decision){ .rule = "an engine's own files: use the volume's name" };
+	return d;
+}
+
+/* Who may rename in a directory may put something else in its place. An ACL shows in the group's bits. */
+bool host_path_steady(const char *path)
+{
+	_cleanup_free_ char *dir = strdup(path);
+	bool last_is_roots = false; /* the component below */
+	struct stat st;
+
+	if (!dir || lstat(path, &st) < 0)
+		return false;
+	last_is_roots = st.st_uid == 0;
+	while (strcmp(dir, "/") != 0) {
+		char *slash = strrchr(dir, '/');
+
+		if (!slash)
+			return false;
+		slash[slash == dir] = '\0';
+		if (lstat(dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != 0)
+			return false;
+		if ((st.st_mode & (S_IWGRP | S_IWOTH)) && !((st.st_mode & S_ISVTX) && last_is_roots))
+			return false;
+		last_is_roots = true;
+	}
+	return true;
+}
+
+static bool looks_like_socket(const char *path)
+{
+	size_t n = path ? strlen(path) : 0;
+
+	return n > 5 && strcmp(path + n - 5, ".sock") == 0;
+}
+
+static int refuse_socket(struct judging *j)
+{
+	json_t *list = member_fold(j->q->settings->json, "enhancedContainerIsolation");
+	char image[600];
+
+	list = member_fold(member_fold(member_fold(list, "dockerSocketMount"), "imageList"), "images");
+	image_familiar(j->image ? j->image : "", image, sizeof image);
+	j->v->setting = "enhancedContainerIsolation.dockerSocketMount.imageList";
+	return refuse(
+		j, 403, "docker socket",
+		"enhanced container isolation: Docker socket mount denied for container with image \"%s\"; %s",
+		image,
+		json_array_size(list) == 0
+			? "allowed image list is empty."
+			: "the allowed image list is not honoured by this version: no image may mount it.");
+}
+
+static int refuse_path(struct judging *j, const char *path, const char *rule)
+{
+	bool curable = !rule || strncmp(rule, "not below", 9) == 0;
+
+	j->v->setting = "filesharingAllowedDirectories";
+	return refuse(
+		j, 403, "restricted host mount",
+		"mounts denied: The path %.512s is not shared from the host and is not known to Docker: can't "
+		"mount %.512s "
+		"because it's configured as a restricted host mount (%s)%s%s",
+		path, path, rule ? rule : "deny by default",
+		curable ? "; to allow it, an administrator lists its directory under filesharingAllowedDirectories "
+				"in "
+			: "",
+		curable ? j->q->settings->file ? j->q->settings->file : "the settings" : "");
+}
+
+int host_path_judge(struct judging *j, const char *path, char **ret)
+{
+	_cleanup_free_ char *clean = clean_path(path);
+	_cleanup_(found_done) struct found f = { 0 };
+	struct bind_decision d;
+	int r;
+
+	if (!clean)
+		return refuse_here(j, 503, "memory", "out of memory");
+	if (*path != '/' || !lex_is_clean(clean))
+		return refuse_here(j, 400, "restricted host mount",
+				   "the host path is not absolute, too long or has control characters");
+	r = find(clean, &f);
+	if (r < 0 && looks_like_socket(clean))
+		return refuse_socket(j);
+	if (r < 0)
+		return refuse_here(j, 403, "restricted host mount",
+				   "mounts denied: cannot find out where %.512s leads: %s", clean,
+				   strerrordesc_np(-r));
+	d = decide(j, &f);
+	if (d.verdict == BIND_DENY) {
+		if (S_ISSOCK(f.st.st_mode) || looks_like_socket(clean) || looks_like_socket(f.path))
+			return refuse_socket(j);
+		return refuse_path(j, clean, d.rule);
+	}
+	if (strcmp(path, f.path) != 0)
+		changed(j, "host path %.200s is %.200s", path, f.path);
+	*ret = TAKE_PTR(f.path);
+	return 0;
+}

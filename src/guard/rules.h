@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef GUARD_RULES_H
+#define GUARD_RULES_H
+
+#include "codec/oci-spec.h"
+#include "guard/judge.h"
+
+/*
+ * The decisions, one function per kind of request, and what they share. Each returns 0 (go on) or -EPERM with the
+ * verdict's status, rule and message filled in.
+ */
+
+/* Under this name Caisson is registered with the engine, and under it clients find it in `docker inspect` (E11). */
+#define RULES_RUNTIME "sysbox-runc"
+
+int judge_no_body(struct judge_request *q, struct judge_verdict *v);
+int judge_container_create(struct judge_request *q, struct judge_verdict *v);
+int judge_container_start(struct judge_request *q, struct judge_verdict *v); /* also restart, unpause, attach */
+int judge_container_update(struct judge_request *q, struct judge_verdict *v);
+int judge_container_archive(struct judge_request *q, struct judge_verdict *v);
+int judge_container_archive_get(struct judge_request *q, struct judge_verdict *v);
+int judge_exec_create(struct judge_request *q, struct judge_verdict *v);
+int judge_exec_start(struct judge_request *q, struct judge_verdict *v);
+int judge_commit(struct judge_request *q, struct judge_verdict *v);
+int judge_checkpoint(struct judge_request *q, struct judge_verdict *v);
+int judge_image_load(struct judge_request *q, struct judge_verdict *v);
+int judge_image_create(struct judge_request *q, struct judge_verdict *v);
+int judge_build(struct judge_request *q, struct judge_verdict *v);
+int judge_grpc(struct judge_request *q, struct judge_verdict *v);
+int judge_network_create(struct judge_request *q, struct judge_verdict *v);
+int judge_network_connect(struct judge_request *q, struct judge_verdict *v);
+int judge_volume_create(struct judge_request *q, struct judge_verdict *v);
+int judge_volume_update(struct judge_request *q, struct judge_verdict *v);
+int judge_plugin(struct judge_request *q, struct judge_verdict *v);
+int judge_swarm_join(struct judge_request *q, struct judge_verdict *v);
+int judge_service(struct judge_request *q, struct judge_verdict *v);
+int judge_secret(struct judge_request *q, struct judge_verdict *v);
+int judge_debug(struct judge_request *q, struct judge_verdict *v);
+
+/* The table of route.c, for tests and command lists. */
+const struct judge_route *route_table(size_t *ret_n);
+
+/* ---- one decision under way ---- */
+
+#define RULES_DEPTH 12
+
+struct judging {
+	struct judge_request *q;
+	struct judge_verdict *v;
+	const char *image; /* of the container, as the client named it; NULL: none is known */
+	bool host_ns[OCI_NS_COUNT]; /* asked for from the host: refused together, as the runtime does */
+	struct {
+		const char *name; /* NULL: element @index of an array */
+		size_t index;
+	} at[RULES_DEPTH]; /* where in the body we are */
+	size_t depth;
+};
+
+/* refuse() - the verdict: @rule is static; the message is prefixed by nothing. Return: -EPERM. */
+int refuse(struct judging *j, int status, const char *rule, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/*
+ * refuse_here() - as refuse() with status @status, prefixed by "enhanced container isolation: <place in the body>:
+ * ".
+ */
+int refuse_here(struct judging *j, int status, const char *rule, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* changed() - note for the audit log. */
+void changed(struct judging *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- shapes: what an object of the API may contain ---- */
+
+enum field_type {
+	FIELD_ANY, /* not looked into */
+	FIELD_BOOL,
+	FIELD_INT,
+	FIELD_STRING,
+	FIELD_STRINGS,	  /* array of strings */
+	FIELD_WORDS,	  /* a string or an array of strings (Go's StrSlice) */
+	FIELD_STRING_MAP, /* keys as they are: Go's maps are case-sensitive */
+	FIELD_OBJECT,
+	FIELD_OBJECTS,	  /* array of objects */
+	FIELD_OBJECT_MAP, /* map to objects or null */
+};
+
+struct shape;
+
+/* Every field has a decision: a rule, a shape to go into, or NULL and NULL, which passes it on. */
+struct field {
+	const char *name;
+	enum field_type type;
+	const struct shape *of;
+	/* May change or delete the member; never sees null. */
+	int (*rule)(struct judging *j, json_t *owner, json_t *value);
+};
+
+#define SHAPE_FIELDS_MAX 96
+
+struct shape {
+	const struct field *fields;
+	size_t n;
+	bool open; /* what is not listed passes; else it is refused, or dropped when it says nothing */
+};
+
+/*
+ * shape_apply() - bring @obj into the form in which it is judged and sent on, then judge it: keys as Go matches
+ * them (any case, and two letters beyond ASCII) become the listed spelling, two spellings of one key are refused,
+ * null members go away, types are checked, then the rules run in the order of the table.
+ */
+int shape_apply(struct judging *j, const struct shape *s, json_t *obj);
+
+/* shape_find() - the field that Go would take @key for, or NULL. */
+const struct field *shape_find(const struct shape *s, const char *key);
+
+/* key_equal_fold() - equal by Go's case folding, for names of which one is ASCII. */
+bool key_equal_fold(const char *a, const char *b);
+
+/*
+ * member_fold() - a member by its name in any case (settings files); borrowed, NULL when there is none or @object
+ * is none.
+ */
+json_t *member_fold(json_t *object, const char *name);
+
+/* ---- parts ---- */
+
+extern const struct shape mount_shape, host_config_shape, resources_shape, driver_shape, health_shape;
+
+/* Rules that several shapes use. */
+int rule_refuse_unless_empty(struct judging *j, json_t *owner, json_t *value);
+int rule_sysctls(struct judging *j, json_t *owner, json_t *value);
+int rule_oom_score(struct judging *j, json_t *owner, json_t *value);
+int rule_log_config(struct judging *j, json_t *owner, json_t *value);
+int rule_volume_driver(struct judging *j, json_t *owner, json_t *value);
+int rule_mounts(struct judging *j, json_t *owner, json_t *value);
+int rule_binds(struct judging *j, json_t *owner, json_t *value);
+int rule_volumes_from(struct judging *j, json_t *owner, json_t *value);
+int rule_tmpfs(struct judging *j, json_t *owner, json_t *value);
+
+/* host_namespaces() - refuse what was gathered in j->host_ns, with the runtime's text (M1, M2). */
+int host_namespaces(struct judging *j);
+
+/*
+ * network_named() - a network that a container is to be in. "host" is gathered in j->host_ns; an id is looked up.
+ */
+int network_named(struct judging *j, const char *name);
+
+/* cgroup_parent() - may containers be put below this control group? */
+int cgroup_parent(struct judging *j, const char *parent);
+
+/* security_option() - one of HostConfig.SecurityOpt. */
+int security_option(struct judging *j, const char *option);
+
+/* tmpfs_option() - a mount option that only concerns the tmpfs itself. @s: @len bytes of "size=1m" */
+bool tmpfs_option(const char *s, size_t len);
+
+/*
+ * volume_options() - DriverOpts of the local driver: harmless, or a host path that may be mounted. @ret_device as of
+ * volume_named(); NULL: the volume is to be made, then a host path has to be read-only and is replaced by what it
+ * resolves to.
+ */
+int volume_options(struct judging *j, json_t *options, char **ret_device);
+
+/* volume_name_valid() - one that the engine itself accepts. */
+bool volume_name_valid(const char *name, size_t len);
+
+/*
+ * volume_named() - if there is such a volume already: is it one that may be mounted? @ret_device: malloc'd, the
+ * directory of the host that it shows; NULL when it is an ordinary one.
+ */
+int volume_named(struct judging *j, const char *name, char **ret_device);
+
+/*
+ * host_path_judge() - may this host path be mounted? @path is looked up as the engine would; with symbolic links
+ * followed and judged by where it really lies. What does not exist is judged by the directory it would be made in.
+ * @ret: malloc'd, the path without links; never contains "." or "..".
+ */
+int host_path_judge(struct judging *j, const char *path, char **ret);
+
+/*
+ * host_path_steady() - can nobody but root make @path, which has no links, lead elsewhere? For what the engine looks
+ * up again by itself, without the runtime that would see it.
+ */
+bool host_path_steady(const char *path);
+
+/*
+ * container_copy() - may the engine copy (@write: into; else out of) the container @inspect? It mounts all that the
+ * container has mounted and works there as root of the host.
+ */
+int container_copy(struct judging *j, const json_t *inspect, bool write);
+
+/*
+ * container_look_up() - @ret_inspect: new reference. None of that name is refused, with the engine's words: 404, but 400
+ * from within a body, as to 404 the client would pull the image.
+ */
+int container_look_up(struct judging *j, const char *name, json_t **ret_inspect);
+
+/* container_ours() - as container_look_up(), and refuse if it does not run under Caisson. @ret_inspect may be NULL. */
+int container_ours(struct judging *j, const char *name, json_t **ret_inspect);
+
+/* build_context() - may the engine fetch this for a build? Also "", and what the client sends. */
+int build_context(struct judging *j, const char *remote);
+
+/* image_familiar() - "docker:cli" as "docker.io/library/docker" (E50), into @ret. */
+void image_familiar(const char *image, char *ret, size_t size);
+
+/* query_get() - the only value of a query parameter; NULL: absent. A repeated one is refused by judge_query(). */
+const char *query_get(const struct judge_request *q, const char *key);
+
+/* query_closed() - refuse parameters that are not in @known, and repeated ones that are not in @repeatable. */
+int query_closed(struct judging *j, const char *const known[], size_t n_known, const char *const repeatable[],
+		 size_t n_repeatable);
+
+#endif
