@@ -86,10 +86,12 @@ struct judge_request {
 enum judge_what {
 	JUDGE_REFUSE = 0, /* the zero verdict */
 	JUDGE_PASS,	  /* query and body (changed or not) are written anew */
+	JUDGE_ANSWER,	  /* the guard answers itself: 200 with verdict.answer */
 };
 
 struct judge_verdict {
 	enum judge_what what;
+	char *answer;	   /* of JUDGE_ANSWER: JSON, malloc'd, taken over by whoever sends it */
 	int status;	   /* of a refusal: 403 by policy, 400 bad request, 404, 501 */
 	char message[2048]; /* what the client is told: names the rule and the cure */
 	const char *rule;  /* "namespaces", "restricted host mount": static or from settings */

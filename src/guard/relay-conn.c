@@ -24,6 +24,7 @@ void exchange_free(struct relay *r, struct exchange *x)
 	grpc_gate_free(x->gate);
 	end_close(r, &x->engine);
 	judge_request_done(&x->q);
+	free(x->v.answer);
 	policy_unref(x->policy);
 	bytes_free(&x->body);
 	bytes_free(&x->answer_bytes);
@@ -208,6 +209,11 @@ void conn_status(struct conn *c)
 	const struct relay_config *config = c->relay->config;
 
 	answer_json(c, 200, config->status(config->ctx, c->relay, &c->peer));
+}
+
+void conn_answer(struct conn *c, char *json)
+{
+	answer_json(c, 200, json);
 }
 
 void conn_refuse(struct conn *c, int status, const char *message, const char *rule, const char *setting)

@@ -182,6 +182,8 @@ void conn_rest(struct conn *c);
 void conn_timeout(struct conn *c);
 /* conn_refuse() - answer with a message instead of the engine, and write it down. */
 void conn_refuse(struct conn *c, int status, const char *message, const char *rule, const char *setting);
+/* conn_answer() - the guard's own answer, 200; @json: malloc'd, taken over. */
+void conn_answer(struct conn *c, char *json);
 /* conn_status() - answer RELAY_STATUS_PATH. */
 void conn_status(struct conn *c);
 /* conn_fail() - answer 5xx because something does not work; killed instead where the answer has begun. */

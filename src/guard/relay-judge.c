@@ -117,7 +117,7 @@ void exchange_judge(struct exchange *x)
 	if (x->policy->settings.enabled && needs_checks(x->q.route))
 		engine_check_settle(x->relay->config->check);
 	judge(&x->q, &x->v);
-	if (x->v.what == JUDGE_REFUSE)
+	if (x->v.what != JUDGE_PASS)
 		return;
 	if (request_write(x, &e) < 0)
 		set_refusal(&x->v, 500, NULL, e.msg);

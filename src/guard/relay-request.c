@@ -528,6 +528,10 @@ void request_judged(struct exchange *x)
 		conn_refuse(x->conn, x->v.status, x->v.message, x->v.rule, x->v.setting);
 		return;
 	}
+	if (x->v.what == JUDGE_ANSWER) {
+		conn_answer(x->conn, TAKE_PTR(x->v.answer));
+		return;
+	}
 	if (x->v.changes[0])
 		conn_changed(x->conn);
 	request_connect(x);

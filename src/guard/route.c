@@ -48,7 +48,7 @@
 static const struct judge_route routes[] = {
 	PASS("GET HEAD", "/_ping", "ping"),
 	PASS("GET", "/version", "version"),
-	PASS("GET", "/info", "info"),
+	JUDGED("GET", "/info", "info", judge_info),
 	PASS("GET", "/events", "events"),
 	PASS("GET", "/system/df", "system_df"),
 	JSON("POST", "/auth", "auth", NULL),
@@ -333,7 +333,9 @@ void judge(struct judge_request *q, struct judge_verdict *v)
 		r = -EPERM;
 	else if (route->judge)
 		r = route->judge(q, v);
-	if (r == 0 && !route->refused) {
+	if (r > 0 && v->answer) {
+		v->what = JUDGE_ANSWER;
+	} else if (r == 0 && !route->refused) {
 		v->what = JUDGE_PASS;
 		v->status = 0;
 		v->rule = NULL;

@@ -7,13 +7,14 @@
 
 /*
  * The decisions, one function per kind of request, and what they share. Each returns 0 (go on) or -EPERM with the
- * verdict's status, rule and message filled in.
+ * verdict's status, rule and message filled in. 1: the answer is in the verdict.
  */
 
 /* Under this name Caisson is registered with the engine, and under it clients find it in `docker inspect` (E11). */
 #define RULES_RUNTIME "sysbox-runc"
 
 int judge_no_body(struct judge_request *q, struct judge_verdict *v);
+int judge_info(struct judge_request *q, struct judge_verdict *v);
 int judge_container_create(struct judge_request *q, struct judge_verdict *v);
 int judge_container_start(struct judge_request *q, struct judge_verdict *v); /* also restart, unpause, attach */
 int judge_container_update(struct judge_request *q, struct judge_verdict *v);

@@ -63,6 +63,18 @@ teardown() {
 	assert_eq "$output" runc
 }
 
+@test "L26 docker info shows that containers are isolated" {
+	run -0 d info
+	assert_match "$output" 'Security Options:.*caisson'
+	run -0 d info -f '{{.SecurityOptions}} {{.Containers}}'
+	assert_has "$output" name=caisson
+	run -0 rawd info -f '{{.SecurityOptions}}'
+	refute_has "$output" caisson
+	api "$GUARD_SOCK" GET /info
+	assert_eq "$STATUS" 200
+	jq -e '.ID and (.SecurityOptions | index("name=caisson,isolation=enhanced"))' <<<"$output"
+}
+
 @test "E14 bare requests are isolated as well: without HostConfig, with null, with keys in any case" {
 	local body id
 	for body in "{\"Image\":\"$IMAGE\",\"Cmd\":[\"cat\",\"/proc/self/uid_map\"]}" \
