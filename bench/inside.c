@@ -262,5 +262,8 @@ int main(int argc, char **argv)
 		failed |= !t || test_run(t, scale) < 0;
 	}
 	(void)unlink(FILE_NAME);
+	(void)umount2(SRC_NAME, MNT_DETACH); /* of op_remount() */
+	(void)rmdir(SRC_NAME);
+	(void)rmdir(DIR_NAME);
 	return failed;
 }

@@ -163,6 +163,7 @@ if ! build; then
 fi
 [ -z "$unit" ] || count_unit
 if [ ${#files[@]} -gt 0 ]; then
+	[ -e /run/caisson ] || export CAISSON_TEST_FIRST=1
 	CAISSON_TEST_RUN=$(mktemp -d /var/tmp/caisson-tests.XXXXXX) || exit 1
 	export CAISSON_TEST_RUN
 	if ! run_open; then

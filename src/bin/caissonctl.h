@@ -44,4 +44,10 @@ const char *ctl_text(const json_t *o, const char *key);
 /* ctl_ask_status() - what the guard says about itself; new reference or NULL with @e. */
 json_t *ctl_ask_status(const struct ctl *c, struct err *e);
 
+/*
+ * ctl_settings_place() - the settings of the guard that gave @status (NULL: none answered), unless others are asked for; NULL for the
+ * default place. Lives as long as @status.
+ */
+const char *ctl_settings_place(const struct ctl *c, const json_t *status);
+
 #endif

@@ -15,10 +15,15 @@ static int change_isolation(const struct ctl *c, int argc, char **argv, bool on)
 	struct edit done = { 0 };
 	struct err e = { 0 };
 	bool user = argc == 1 && strcmp(argv[0], "--user") == 0;
+	json_t *status;
+	int r;
 
 	if (argc && !user)
 		return ctl_usage("enable and disable take only --user");
-	if (edit_isolation(c->settings, user, on, &done, &e) < 0)
+	status = c->settings ? NULL : ctl_ask_status(c, NULL);
+	r = edit_isolation(ctl_settings_place(c, status), user, on, &done, &e);
+	json_decref(status);
+	if (r < 0)
 		return ctl_fail(c, &e);
 	if (c->json)
 		ctl_print_json(json_pack("{so sb sb}", "file", text_json(done.file), "enabled", (int)on, "changed",

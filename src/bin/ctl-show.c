@@ -65,8 +65,7 @@ int ctl_status(const struct ctl *c, int argc, char **argv)
 
 /* ---- policy ---- */
 
-/* The settings of the guard that answers at the socket, unless others are asked for. */
-static const char *settings_place(const struct ctl *c, const json_t *status)
+const char *ctl_settings_place(const struct ctl *c, const json_t *status)
 {
 	const char *place = json_string_value(json_object_get(json_object_get(status, "settings"), "path"));
 
@@ -169,7 +168,7 @@ static int policy_show(const struct ctl *c)
 	json_t *status = c->settings ? NULL : ctl_ask_status(c, NULL), *policy;
 	struct settings s = { 0 };
 	struct err e = { 0 };
-	int r = settings_load(settings_place(c, status), &s, &e);
+	int r = settings_load(ctl_settings_place(c, status), &s, &e);
 
 	json_decref(status);
 	if (r < 0)
@@ -287,7 +286,7 @@ static int explain(const struct ctl *c, struct docker_request *q)
 	json_t *status = ctl_ask_status(c, NULL), *x = NULL;
 	struct settings s = { 0 };
 	struct explain how = { .settings = &s, .status = status };
-	int r = settings_load(settings_place(c, status), &s, &e);
+	int r = settings_load(ctl_settings_place(c, status), &s, &e);
 	bool allowed;
 
 	if (r == 0) {

@@ -37,7 +37,7 @@ static const char *get_env(void *ctx, const char *name)
 /* A command line without quotes: words at blanks. */
 static int parse(const char *line, struct docker_request *q, struct err *e)
 {
-	static const struct docker_outside outside = { .cwd = "/work/here", .read = read_file, .env = get_env };
+	static const struct docker_outside outside = { .cwd = "/srv/here", .read = read_file, .env = get_env };
 	_cleanup_free_ char *text = strdup(line);
 	const char *words[WORDS];
 	char *save = NULL;
@@ -79,7 +79,7 @@ static void command_lines_become_requests(void **state)
 		{ "create --privileged=false --rm x", "/containers/create",
 		  HC("\"Privileged\":false,\"AutoRemove\":true") },
 		{ "create -v ./d/../e:/x -v ../../../..:/r x", "/containers/create",
-		  HC("\"Binds\":[\"/work/here/e:/x\",\"/:/r\"]") },
+		  HC("\"Binds\":[\"/srv/here/e:/x\",\"/:/r\"]") },
 		{ "create -v /a:/b:ro -v=nn:/c -v /anon x", "/containers/create",
 		  "{\"Volumes\":{\"/anon\":{}},\"HostConfig\":{\"Binds\":[\"/a:/b:ro\",\"nn:/c\"]}}" },
 		{ "create --mount type=bind,src=/a,\"dst=/b,c\",ro,bind-propagation=shared x",

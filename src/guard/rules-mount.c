@@ -80,19 +80,24 @@ static int judge_bind(struct judging *j, json_t *string)
 	return set_string(j, string, result);
 }
 
-int rule_binds(struct judging *j, json_t *owner, json_t *value)
+static int rule_each(struct judging *j, const json_t *list, int (*rule)(struct judging *j, json_t *item))
 {
 	size_t i;
-	json_t *v;
+	json_t *item;
 
-	(void)owner;
-	json_array_foreach(value, i, v) {
-		int r = judge_bind(j, v);
+	json_array_foreach(list, i, item) {
+		int r = rule(j, item);
 
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+int rule_binds(struct judging *j, json_t *owner, json_t *value)
+{
+	(void)owner;
+	return rule_each(j, value, judge_bind);
 }
 
 /* ---- VolumesFrom: "container[:mode]" ---- */
@@ -188,17 +193,8 @@ static int judge_volumes_from(struct judging *j, json_t *string)
 
 int rule_volumes_from(struct judging *j, json_t *owner, json_t *value)
 {
-	size_t i;
-	json_t *v;
-
 	(void)owner;
-	json_array_foreach(value, i, v) {
-		int r = judge_volumes_from(j, v);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return rule_each(j, value, judge_volumes_from);
 }
 
 /* ---- Tmpfs: {"/target": "options"} ---- */

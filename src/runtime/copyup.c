@@ -4,31 +4,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "sys/missing.h"
+#include "runtime/tree.h"
 
 #define MAX_DEPTH 64
 
-static int open_child(int dir, const char *name, int flags)
-{
-	struct open_how how = {
-		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-	};
-	int fd = sys_openat2(dir, name, &how);
-
-	return fd < 0 ? -errno : fd;
-}
-
 static int copy_file(int from, int to, const char *name, const struct stat *st)
 {
-	_cleanup_close_ int in = open_child(from, name, O_RDONLY | O_NONBLOCK), out = -EBADF;
+	_cleanup_close_ int in = tree_open_child(from, name, O_RDONLY | O_NONBLOCK), out = -EBADF;
 	ssize_t n;
 
 	if (in < 0)
@@ -39,17 +27,6 @@ static int copy_file(int from, int to, const char *name, const struct stat *st)
 	while ((n = sendfile(out, in, NULL, 1u << 20)) > 0)
 		;
 	return n < 0 ? -errno : 0;
-}
-
-static int copy_link(int from, int to, const char *name)
-{
-	char target[PATH_MAX];
-	ssize_t n = readlinkat(from, name, target, sizeof target - 1);
-
-	if (n < 0)
-		return -errno;
-	target[n] = '\0';
-	return symlinkat(target, to, name) < 0 ? -errno : 0;
 }
 
 static int copy_attributes(int to, const char *name, const struct stat *st)
@@ -75,7 +52,7 @@ static int copy_entry(int from, int to, const char *name, int depth)
 	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	if (S_ISDIR(st.st_mode)) {
-		_cleanup_close_ int sub_from = open_child(from, name, O_RDONLY | O_DIRECTORY), sub_to = -EBADF;
+		_cleanup_close_ int sub_from = tree_open_child(from, name, O_RDONLY | O_DIRECTORY), sub_to = -EBADF;
 
 		if (sub_from == -EXDEV)
 			return 0; /* another mount: not part of the root file system */
@@ -88,7 +65,7 @@ static int copy_entry(int from, int to, const char *name, int depth)
 	} else if (S_ISREG(st.st_mode)) {
 		r = copy_file(from, to, name, &st);
 	} else if (S_ISLNK(st.st_mode)) {
-		r = copy_link(from, to, name);
+		r = tree_copy_link(from, to, name);
 	} else if (S_ISFIFO(st.st_mode)) {
 		r = mknodat(to, name, S_IFIFO | 0600, 0) < 0 ? -errno : 0;
 	} else {

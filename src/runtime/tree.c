@@ -51,7 +51,7 @@ static void free_seen(void *p)
 	free(s);
 }
 
-static int open_child(int dir, const char *name, int flags)
+int tree_open_child(int dir, const char *name, int flags)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
@@ -126,7 +126,7 @@ static int copy_bytes(int in, int out, off_t size)
 
 static int copy_file(int from, int to, const char *name)
 {
-	_cleanup_close_ int in = open_child(from, name, O_RDONLY | O_NONBLOCK | O_NOATIME), out = -EBADF;
+	_cleanup_close_ int in = tree_open_child(from, name, O_RDONLY | O_NONBLOCK | O_NOATIME), out = -EBADF;
 	struct stat st;
 	int r;
 
@@ -143,7 +143,7 @@ static int copy_file(int from, int to, const char *name)
 	return r < 0 ? r : copy_attributes(in, out, &st);
 }
 
-static int copy_link(int from, int to, const char *name)
+int tree_copy_link(int from, int to, const char *name)
 {
 	char target[PATH_MAX];
 	ssize_t n = readlinkat(from, name, target, sizeof target - 1);
@@ -161,7 +161,7 @@ static int copy_special(int from, int to, const char *name, const struct stat *s
 	int r = 0;
 
 	if (S_ISLNK(st->st_mode))
-		r = copy_link(from, to, name);
+		r = tree_copy_link(from, to, name);
 	else if (mknodat(to, name, S_IFIFO | 0600, 0) < 0)
 		r = -errno;
 	if (r == 0 && fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
@@ -198,7 +198,7 @@ static int copy_dir(struct copy *c, int from_take, int to);
 
 static int copy_subdir(struct copy *c, int from, int to, const char *name)
 {
-	_cleanup_close_ int in = open_child(from, name, O_RDONLY | O_DIRECTORY), out = -EBADF;
+	_cleanup_close_ int in = tree_open_child(from, name, O_RDONLY | O_DIRECTORY), out = -EBADF;
 
 	if (in == -EXDEV)
 		return 0; /* another mount: not part of the root file system */

@@ -21,4 +21,11 @@ int tree_copy(int from, int to, struct err *e);
 /* tree_remove() - remove @name below @dir with all that is in it; 0 when there is none. Same bounds as tree_copy(). */
 int tree_remove(int dir, const char *name, struct err *e);
 
+/*
+ * tree_open_child() - open @name in @dir: no link is followed, and no mount or parent directory entered (-EXDEV, -ELOOP).
+ * tree_copy_link() - make link @name in @to as it is in @from. Both with the caller's own rights.
+ */
+int tree_open_child(int dir, const char *name, int flags);
+int tree_copy_link(int from, int to, const char *name);
+
 #endif

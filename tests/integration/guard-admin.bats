@@ -319,6 +319,18 @@ $ENGINE_SOCK"
 	assert_eq "$(find "$W" -name '.*' -type f)" ""
 }
 
+@test "enable and disable change the settings of the guard that answers, unless others are named" {
+	# The wrong file would be this machine's own.
+	local before
+	before=$(stat -c '%i %Y' /etc/caisson/admin-settings.json 2>&1 || true)
+	run -0 ctl disable
+	assert_has "$output" "$GUARD_SETTINGS"
+	assert_eq "$(jq -r .enhancedContainerIsolation.value "$GUARD_SETTINGS")" false
+	run -0 ctl enable
+	assert_has "$output" "$GUARD_SETTINGS"
+	assert_eq "$(stat -c '%i %Y' /etc/caisson/admin-settings.json 2>&1 || true)" "$before"
+}
+
 @test "enable and disable reach the guard" {
 	run -0 "$CAISSON_CTL" --settings "$D" disable
 	eventually 5 status_is .isolation.enabled false

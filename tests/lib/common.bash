@@ -44,11 +44,12 @@ is_caisson() {
 
 # run_open() - the run's directory and settings file; idempotent. A file run alone owns the run and closes it.
 run_open() {
+	[ -x "$CAISSON_RUNTIME" ] || die "no runtime at $CAISSON_RUNTIME: run make build" || return 1
 	if [ -z "${CAISSON_TEST_RUN:-}" ]; then
+		[ -e /run/caisson ] || export CAISSON_TEST_FIRST=1
 		CAISSON_TEST_RUN=$(mktemp -d /var/tmp/caisson-tests.XXXXXX) || return 1
 		export CAISSON_TEST_RUN CAISSON_TEST_OWNER=$$
 	fi
-	[ -x "$CAISSON_RUNTIME" ] || die "no runtime at $CAISSON_RUNTIME: run make build" || return 1
 	chmod 0755 "$CAISSON_TEST_RUN"
 	RUN_TAG=$(printf '%s' "${CAISSON_TEST_RUN##*.}" | tr 'A-Z' 'a-z')
 	SHARE=$CAISSON_TEST_RUN/share
@@ -66,8 +67,21 @@ run_close() {
 	if [ "${CAISSON_TEST_OWNER:-}" = "$$" ] || [ "${1:-}" = force ]; then
 		sweep "$CAISSON_TEST_RUN"
 		rm -rf --one-file-system "$CAISSON_TEST_RUN"
-		unset CAISSON_TEST_RUN CAISSON_TEST_OWNER
+		state_close
+		unset CAISSON_TEST_RUN CAISSON_TEST_OWNER CAISSON_TEST_FIRST
 	fi
+}
+
+# state_close() - the runtime's own directory goes, too, when this run made it and nobody has a container or a range
+state_close() {
+	local dir=/run/caisson
+	[ -n "${CAISSON_TEST_FIRST:-}" ] && [ -d "$dir" ] || return 0
+	[ -z "$(find "$dir" -mindepth 1 ! -path "$dir/ids" ! -path "$dir/ids/.lock" ! -path "$dir/ids/foreign" \
+		! -path "$dir/containers" ! -path "$dir/seccomp" ! -path "$dir/seccomp/*")" ] || return 0
+	# A runtime that begins just now holds the lock, or makes all of it again.
+	flock -n "$dir/ids/.lock" rm -rf --one-file-system "$dir/ids" "$dir/seccomp" 2>/dev/null
+	rmdir "$dir/containers" "$dir" 2>/dev/null
+	return 0
 }
 
 # settings_write FILE - the policy that the tests run under: one shared directory
