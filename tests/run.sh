@@ -161,9 +161,9 @@ if ! build; then
 	say "0 passed, 1 failed, 0 skipped"
 	exit 1
 fi
+[ -e /run/caisson ] || export CAISSON_TEST_FIRST=1
 [ -z "$unit" ] || count_unit
 if [ ${#files[@]} -gt 0 ]; then
-	[ -e /run/caisson ] || export CAISSON_TEST_FIRST=1
 	CAISSON_TEST_RUN=$(mktemp -d /var/tmp/caisson-tests.XXXXXX) || exit 1
 	export CAISSON_TEST_RUN
 	if ! run_open; then
