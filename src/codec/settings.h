@@ -8,10 +8,11 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "codec/settings-socket.h"
 
 /*
  * admin-settings.json in Docker's schema (documented in docs/settings.md), with our extensions under the key "caisson".
- * Only what the runtime decides by is typed here: the guard's part (socket lists) is checked for types, so a wrong file is refused as a whole.
+ * Both the runtime and the guard read it as a whole, so a file that is wrong in any place is refused.
  */
 
 #define SETTINGS_MAX (1u << 20)
@@ -67,6 +68,7 @@ struct settings {
 	bool allow_hooks;		 /* caisson.allowHooks, default true: hooks come from the bundle, i.e. from the engine */
 	enum settings_view resource_view; /* caisson.resourceView, default "asked" */
 	const char **host_sysctls;	 /* reserved: none */
+	struct settings_socket socket;	 /* who may have the engine's socket, and for what: the guard's */
 };
 
 /*
