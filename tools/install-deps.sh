@@ -5,13 +5,17 @@
 # usage: install-deps.sh [build] [test] [bench] [vm]      (default: build test)
 set -euo pipefail
 
-build=(gcc libc6-dev make meson ninja-build pkg-config libjansson-dev libseccomp-dev libnghttp2-dev libsystemd-dev libcmocka-dev)
+build=(gcc libc6-dev make meson ninja-build pkg-config libjansson-dev libseccomp-dev libnghttp2-dev libcurl4-openssl-dev
+	libsystemd-dev libcmocka-dev)
 test=(bats jq busybox-static docker.io runc containerd podman netavark aardvark-dns conmon iproute2 iptables nftables util-linux
 	bsdutils curl socat strace python3 procps findutils tini docker-compose debootstrap
-	debian-archive-keyring xfsprogs btrfs-progs)
-bench=(crun runc docker.io busybox-static jq)
+	debian-archive-keyring xfsprogs btrfs-progs docker-registry apache2-utils openssl)
+bench=(crun runc docker.io busybox-static jq haproxy)
 vm=(qemu-system-x86 debootstrap e2fsprogs qemu-utils linux-image-cloud-amd64 cpio)
 lint=(clang clang-format shellcheck)
+
+# A node.js from elsewhere brings an npm of its own, and Debian's does not go with it.
+command -v npm >/dev/null || test+=(nodejs npm)
 
 want=()
 [ $# -gt 0 ] || set -- build test

@@ -21,6 +21,7 @@ int ctl_policy(const struct ctl *c, int argc, char **argv);
 int ctl_explain(const struct ctl *c, int argc, char **argv);
 int ctl_doctor(const struct ctl *c, int argc, char **argv);
 int ctl_audit(const struct ctl *c, int argc, char **argv);
+int ctl_socket(const struct ctl *c, int argc, char **argv);
 int ctl_enable(const struct ctl *c, int argc, char **argv);
 int ctl_disable(const struct ctl *c, int argc, char **argv);
 int ctl_install(const struct ctl *c, int argc, char **argv);
@@ -40,6 +41,12 @@ void ctl_print_json(json_t *o);
  * after.
  */
 const char *ctl_text(const json_t *o, const char *key);
+
+/* ctl_ask_sockets() - likewise which containers have a Docker socket (guard/socket-status.h). */
+json_t *ctl_ask_sockets(const struct ctl *c, struct err *e);
+
+/* ctl_find_socket() - the one of the container whose id begins with @name; borrowed from @o, or NULL with @e. */
+const json_t *ctl_find_socket(const json_t *o, const char *name, struct err *e);
 
 /* ctl_ask_status() - what the guard says about itself; new reference or NULL with @e. */
 json_t *ctl_ask_status(const struct ctl *c, struct err *e);

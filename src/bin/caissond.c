@@ -20,11 +20,17 @@
 
 #include "base/cleanup.h"
 #include "base/num.h"
+#include "bin/helper.h"
 #include "guard/engine-check.h"
 #include "guard/listen.h"
 #include "guard/relay.h"
 #include "guard/settings-watch.h"
+#include "guard/socket-status.h"
+#include "guard/socket-watch.h"
 #include "guard/status.h"
+#include "socket/grants.h"
+#include "socket/keep.h"
+#include "socket/trust.h"
 #include "sys/settings-file.h"
 
 #define DEFAULT_ENGINE	"/run/caisson/engine/docker.sock"
@@ -32,7 +38,7 @@
 #define OWN_FDS		64u
 
 struct options {
-	const char *listen, *engine, *settings, *audit, *state, *group;
+	const char *listen, *engine, *settings, *audit, *state, *group, *helper, *keep;
 	bool runc_is_caisson;
 };
 
@@ -49,6 +55,10 @@ struct guard {
 	const char *protected_paths[5];
 	struct judge_host host;
 	struct engine_check *check;
+	struct judge_engine *client; /* of the engine */
+	struct socket_watch *sockets;
+	gid_t gid; /* of the socket */
+	char *helper; /* owned */
 };
 
 static void say(void *ctx, const char *message)
@@ -65,9 +75,11 @@ static void usage(FILE *f)
 	      "  --engine unix://PATH    the engine's own socket (default " DEFAULT_ENGINE ")\n"
 	      "  --settings FILE|DIR     settings, or the directory of admin-settings.json (default " SETTINGS_DEFAULT_DIR ")\n"
 	      "  --audit FILE            append what was refused and changed, one JSON object a line\n"
-	      "  --state DIR             directory of this guard; one guard at a time\n"
+	      "  --state DIR             directory of this guard; one guard at a time. Needed for Docker sockets in containers\n"
 	      "  --socket-group NAME     group that may connect (default docker; root where there is none)\n"
 	      "  --runc-is-caisson       the engine and its containerd find Caisson as runc: do not try whether they do\n"
+	      "  --registry-helper FILE  what asks registries (default: caisson-registry of this installation)\n"
+	      "  --keep DIR              only keep the sockets of the guard with that --state open while it restarts\n"
 	      "  --version, --help\n",
 	      f);
 }
@@ -104,7 +116,7 @@ static int protect(struct guard *g, struct err *e)
 /* Return: 0 to go on, else an exit status + 1. */
 static int parse(int argc, char **argv, struct options *o)
 {
-	enum { LISTEN = 1, ENGINE, SETTINGS, AUDIT, STATE, GROUP, RUNC, VERSION, HELP };
+	enum { LISTEN = 1, ENGINE, SETTINGS, AUDIT, STATE, GROUP, RUNC, HELPER, KEEP, VERSION, HELP };
 	static const struct option table[] = {
 		{ "listen", required_argument, NULL, LISTEN },
 		{ "engine", required_argument, NULL, ENGINE },
@@ -113,12 +125,15 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "state", required_argument, NULL, STATE },
 		{ "socket-group", required_argument, NULL, GROUP },
 		{ "runc-is-caisson", no_argument, NULL, RUNC },
+		{ "registry-helper", required_argument, NULL, HELPER },
+		{ "keep", required_argument, NULL, KEEP },
 		{ "version", no_argument, NULL, VERSION },
 		{ "help", no_argument, NULL, HELP },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char **const values[] = { [LISTEN] = &o->listen, [ENGINE] = &o->engine, [SETTINGS] = &o->settings,
-					[AUDIT] = &o->audit,   [STATE] = &o->state,   [GROUP] = &o->group };
+					[AUDIT] = &o->audit,   [STATE] = &o->state,   [GROUP] = &o->group,
+					[HELPER] = &o->helper, [KEEP] = &o->keep };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", table, NULL)) != -1) {
@@ -165,9 +180,11 @@ static int find_group(const char *name, gid_t *ret, struct err *e)
 
 static int open_sockets(struct guard *g, struct err *e)
 {
-	gid_t gid;
 	int n, fd, r;
 
+	r = find_group(g->options.group, &g->gid, e);
+	if (r < 0)
+		return r;
 	n = listen_inherited(g->listen_fds, e);
 	if (n < 0)
 		return n;
@@ -180,10 +197,7 @@ static int open_sockets(struct guard *g, struct err *e)
 			       "nowhere to listen: give --listen unix://PATH, or pass a socket by systemd");
 	if (strcmp(g->options.listen, g->options.engine) == 0)
 		return err_set(e, EINVAL, "--listen and --engine are the same socket");
-	r = find_group(g->options.group, &gid, e);
-	if (r < 0)
-		return r;
-	fd = listen_create(g->options.listen, gid, e);
+	fd = listen_create(g->options.listen, g->gid, e);
 	if (fd < 0)
 		return fd;
 	g->listen_fds[g->n_listen++] = fd;
@@ -206,6 +220,60 @@ static int lock_state(struct guard *g, struct err *e)
 		return err_set(e, errno, "state directory %s: another guard uses it", dir);
 	g->state_fd = TAKE_FD(fd);
 	return 0;
+}
+
+static bool was_built(void *ctx, const char *id, uid_t uid)
+{
+	struct guard *g = ctx;
+
+	built_look(g->host.built, g->client); /* one may have ended a moment ago */
+	return built_by(g->host.built, id, uid);
+}
+
+static void on_built(void *ctx, const char *number, uid_t uid)
+{
+	struct guard *g = ctx;
+
+	if (!g->sockets)
+		return;
+	built_note(g->host.built, number, uid);
+	socket_watch_built(g->sockets);
+}
+
+/*
+ * Docker sockets in containers: nothing of it is there until an image may have one, or some container does. Without a
+ * directory to remember them in there are none.
+ */
+static int open_sockets_of_containers(struct guard *g, struct relay *relay, struct err *e)
+{
+	const struct settings *s = relay_settings(relay);
+	const struct grants_config grants = {
+		.directory = s->socket.directory, .state = g->options.state, .ids = "/run/caisson/ids", .gid = g->gid, .say = say
+	};
+	struct trust_config trust = { .state_dir = g->options.state, .say = say, .built = was_built, .ctx = g };
+	struct grants *opened = NULL;
+	struct built *built = g->host.built;
+	int r = 0;
+
+	if (!g->options.state || g->host.grants || (s->socket.n_images == 0 && faccessat(g->state_fd, "grants", F_OK, 0) < 0))
+		return 0;
+	free(g->helper);
+	g->helper = g->options.helper ? strdup(g->options.helper) : helper_path("caisson-registry");
+	if (!g->helper)
+		return err_sys(e, ENOMEM, "Docker sockets of containers");
+	trust.helper = g->helper;
+	if (!built)
+		r = built_new(g->options.state, &built, e);
+	g->host.built = built;
+	if (r == 0 && !g->host.trust)
+		r = trust_new(&trust, &g->host.trust, e);
+	if (r == 0)
+		r = grants_open(&grants, &opened, e);
+	if (r < 0)
+		return r;
+	g->host.grants = opened;
+	r = relay_sockets(relay, e);
+	return r < 0 ? r : socket_watch_new(g->client, opened, built, &g->sockets, e);
 }
 
 static void notify_reloading(void)
@@ -234,6 +302,10 @@ static void reload(struct guard *g, struct relay *relay)
 		g->loaded = time(NULL);
 		if (relay_settings(relay)->note)
 			fprintf(stderr, "caissond: ignored: %s\n", relay_settings(relay)->note);
+		if (open_sockets_of_containers(g, relay, &e) < 0)
+			say(NULL, e.msg);
+		if (g->host.trust)
+			trust_warm(g->host.trust, relay_settings(relay));
 		fputs("caissond: settings loaded\n", stderr);
 	}
 	(void)listen_notify("READY=1");
@@ -260,7 +332,7 @@ static void on_watch(void *ctx, struct relay *relay)
 		reload(g, relay);
 }
 
-static char *status(void *ctx, const struct relay *relay, const struct judge_peer *peer)
+static char *status(void *ctx, const struct relay *relay, const char *path, const struct judge_peer *peer)
 {
 	const struct guard *g = ctx;
 	const struct status st = {
@@ -276,7 +348,9 @@ static char *status(void *ctx, const struct relay *relay, const struct judge_pee
 		.connections = relay_connections(relay),
 	};
 
-	return status_json(&st, peer->uid == 0);
+	if (strcmp(path, SOCKETS_STATUS_PATH) == 0 && peer->uid == 0)
+		return sockets_json(g->host.grants, st.settings);
+	return strcmp(path, RELAY_STATUS_PATH) == 0 ? status_json(&st, peer->uid == 0) : NULL;
 }
 
 static int start_checks(struct guard *g, struct judge_engine *engine, struct err *e)
@@ -312,6 +386,7 @@ static int serve(struct guard *g, struct err *e)
 		.on_signal = on_signal,
 		.on_owner = on_watch,
 		.status = status,
+		.on_built = on_built,
 		.warn = say,
 		.ctx = g,
 	};
@@ -333,7 +408,7 @@ static int serve(struct guard *g, struct err *e)
 	config.connections = connection_limit();
 	config.per_user = config.connections / 2;
 	config.host = &g->host;
-	config.engine = engine_new(g->options.engine);
+	config.engine = g->client = engine_new(g->options.engine);
 	r = config.engine ? 0 : err_set(e, EINVAL, "socket %s: the path is too long", g->options.engine);
 	if (r == 0 && g->options.audit)
 		r = audit_open(g->options.audit, &config.audit, e);
@@ -350,6 +425,10 @@ static int serve(struct guard *g, struct err *e)
 	config.check = g->check;
 	if (r == 0)
 		r = relay_new(&config, &s, &relay, e);
+	if (r == 0)
+		r = open_sockets_of_containers(g, relay, e);
+	if (r == 0 && g->host.trust)
+		trust_warm(g->host.trust, relay_settings(relay));
 	if (r == 0) {
 		printf("caissond: serving %s for the engine at %s\n",
 		       g->inherited ? "inherited sockets" : g->options.listen, g->options.engine);
@@ -359,11 +438,21 @@ static int serve(struct guard *g, struct err *e)
 	}
 	relay_free(relay);
 	engine_check_free(g->check);
+	socket_watch_free(g->sockets);
+	grants_close(g->host.grants);
+	trust_free(g->host.trust);
+	built_free(g->host.built);
+	free(g->helper);
 	settings_watch_free(g->watch);
 	settings_done(&s);
 	audit_close(config.audit);
 	engine_free(config.engine);
 	return r;
+}
+
+static void keeper_is_ready(void)
+{
+	(void)listen_notify("READY=1");
 }
 
 int main(int argc, char **argv)
@@ -375,6 +464,8 @@ int main(int argc, char **argv)
 	r = parse(argc, argv, &g.options);
 	if (r)
 		return r - 1;
+	if (g.options.keep)
+		return keep_main(g.options.keep, KEEP_IDLE_MS, keeper_is_ready);
 	/* The workers would each get a heap of their own, for a few bytes. */
 	(void)mallopt(M_ARENA_MAX, 2);
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "bin/caissonctl.h"
+#include "bin/helper.h"
 #include "ctl/docker-cli.h"
 #include "ctl/doctor.h"
 #include "ctl/explain.h"
@@ -100,6 +102,33 @@ static json_t *shares_json(const struct settings *s)
 	return list;
 }
 
+static json_t *socket_image_json(const struct settings *s, const struct socket_image *im)
+{
+	const char *commands = !im->commands.given ? "all" : im->commands.allow ? "listed ones" : "all but listed ones";
+	time_t end = (time_t)im->until;
+	char until[32] = "";
+	struct tm tm;
+
+	if (end && gmtime_r(&end, &tm))
+		(void)strftime(until, sizeof until, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_pack("{so sb sb sb sb so ss so so}", "image", text_json(im->text), "derived", (int)im->derived,
+			 "readOnly", (int)im->read_only, "ownOnly", (int)im->own_only, "learn", (int)im->learn, "until",
+			 text_json(*until ? until : NULL), "commands", im->learn ? "all, recorded" : commands,
+			 "commandsDecidedBy", origin(s, im->commands_setting), "decidedBy", origin(s, im->setting));
+}
+
+static json_t *socket_json(const struct settings *s)
+{
+	json_t *images = json_array();
+
+	for (size_t i = 0; i < s->socket.n_images; i++)
+		(void)json_array_append_new(images, socket_image_json(s, &s->socket.images[i]));
+	return json_pack("{so so si si ss so}", "images", images, "directory", text_json(s->socket.directory),
+			 "digestMaxAge", (int)s->socket.digest_max_age, "staleMaxAge", (int)s->socket.stale_max_age,
+			 "offline", s->socket.offline == SOCKET_OFFLINE_LAST_KNOWN ? "lastKnown" : "refuse", "decidedBy",
+			 origin(s, "caisson.dockerSocket"));
+}
+
 static json_t *policy_json(const struct settings *s)
 {
 	static const char *const views[] = {
@@ -113,7 +142,7 @@ static json_t *policy_json(const struct settings *s)
 		(void)json_array_append_new(devices, text_json(s->devices[i].path));
 	for (size_t i = 0; i < s->n_engine_roots; i++)
 		(void)json_array_append_new(roots, text_json(s->engine_roots[i]));
-	return json_pack("{so so s{sb sb so} so s{so so} s{so so} s{sI sI so} s{sb so} s{ss so}}", "files", files,
+	return json_pack("{so so s{sb sb so} so s{so so} s{so so} s{sI sI so} s{sb so} s{ss so} so}", "files", files,
 			 "note", text_json(s->note), "isolation", "enabled", (int)s->enabled, "locked",
 			 (int)s->locked, "decidedBy", origin(s, "enhancedContainerIsolation.value"), "shares",
 			 shares_json(s), "allowedDevices", "paths", devices, "decidedBy",
@@ -122,7 +151,7 @@ static json_t *policy_json(const struct settings *s)
 			 (json_int_t)s->pool_count, "decidedBy", origin(s, "caisson.idPool"), "allowHooks",
 			 "value", (int)s->allow_hooks, "decidedBy", origin(s, "caisson.allowHooks"),
 			 "resourceView", "value", views[s->resource_view], "decidedBy",
-			 origin(s, "caisson.resourceView"));
+			 origin(s, "caisson.resourceView"), "dockerSocket", socket_json(s));
 }
 
 static void print_paths(const char *name, const json_t *o)
@@ -134,6 +163,26 @@ static void print_paths(const char *name, const json_t *o)
 	json_array_foreach(json_object_get(o, "paths"), i, p)
 		printf("%s%s", i ? ", " : "", json_string_value(p));
 	printf("%s  [%s]\n", json_array_size(json_object_get(o, "paths")) ? "" : "none", ctl_text(o, "decidedBy"));
+}
+
+static void print_socket(const json_t *socket)
+{
+	static const char *const flags[][2] = {
+		{ "derived", "derived ones too" }, { "readOnly", "read-only" }, { "ownOnly", "own only" }
+	};
+	const json_t *images = json_object_get(socket, "images"), *im;
+	size_t i;
+
+	if (json_array_size(images) == 0)
+		printf("%-14snobody\n", "docker socket");
+	json_array_foreach(images, i, im) {
+		printf("%-14s%s", i ? "" : "docker socket", ctl_text(im, "image"));
+		for (size_t k = 0; k < ARRAY_SIZE(flags); k++)
+			if (json_is_true(json_object_get(im, flags[k][0])))
+				printf(", %s", flags[k][1]);
+		printf(", commands: %s%s%s  [%s]\n", ctl_text(im, "commands"), *ctl_text(im, "until") ? ", until " : "",
+		       ctl_text(im, "until"), ctl_text(im, "decidedBy"));
+	}
 }
 
 static void print_policy(const json_t *p)
@@ -159,6 +208,7 @@ static void print_policy(const json_t *p)
 	       ctl_text(json_object_get(p, "allowHooks"), "decidedBy"));
 	printf("%-14s%s  [%s]\n", "resource view", ctl_text(json_object_get(p, "resourceView"), "value"),
 	       ctl_text(json_object_get(p, "resourceView"), "decidedBy"));
+	print_socket(json_object_get(p, "dockerSocket"));
 	if (*ctl_text(p, "note"))
 		printf("%-14s%s\n", "not heard", ctl_text(p, "note"));
 }
@@ -280,15 +330,22 @@ static void print_explanation(const struct docker_request *q, json_t *x)
 		printf("  note:    %s\n", ctl_text(x, "note"));
 }
 
-static int explain(const struct ctl *c, struct docker_request *q)
+/* @from: the container through whose Docker socket it would come, or NULL. */
+static int explain(const struct ctl *c, const char *from, struct docker_request *q)
 {
+	_cleanup_free_ char *helper = helper_path("caisson-registry");
 	struct err e = { 0 };
-	json_t *status = ctl_ask_status(c, NULL), *x = NULL;
+	json_t *status = ctl_ask_status(c, NULL), *x = NULL, *sockets = NULL;
 	struct settings s = { 0 };
-	struct explain how = { .settings = &s, .status = status };
+	struct explain how = { .settings = &s, .status = status, .registry_helper = helper };
 	int r = settings_load(ctl_settings_place(c, status), &s, &e);
 	bool allowed;
 
+	if (r == 0 && from) {
+		sockets = ctl_ask_sockets(c, &e);
+		how.socket = sockets ? ctl_find_socket(sockets, from, &e) : NULL;
+		r = how.socket ? 0 : -ENOENT;
+	}
 	if (r == 0) {
 		how.engine = engine_new(c->socket);
 		r = how.engine ? explain_request(&how, q->method, q->target, json_deep_copy(q->body), &x, &e)
@@ -296,6 +353,7 @@ static int explain(const struct ctl *c, struct docker_request *q)
 	}
 	engine_free(how.engine);
 	settings_done(&s);
+	json_decref(sockets);
 	if (r < 0) {
 		json_decref(status);
 		return ctl_fail(c, &e);
@@ -323,9 +381,15 @@ int ctl_explain(const struct ctl *c, int argc, char **argv)
 	_cleanup_free_ char *cwd = getcwd(NULL, 0);
 	const struct docker_outside outside = { .cwd = cwd ? cwd : "/", .read = read_outside, .env = env_outside };
 	struct docker_request q = { 0 };
+	const char *from = NULL;
 	struct err e = { 0 };
 	int r;
 
+	if (argc > 1 && strcmp(argv[0], "--from") == 0) {
+		from = argv[1];
+		argc -= 2;
+		argv += 2;
+	}
 	if (argc > 0 && strcmp(argv[0], "--body") == 0)
 		r = read_request(argc - 1, argv + 1, &q, &e);
 	else if (argc > 1 && strcmp(argv[0], "--") == 0)
@@ -336,7 +400,7 @@ int ctl_explain(const struct ctl *c, int argc, char **argv)
 		(void)ctl_fail(c, &e);
 		r = CTL_USAGE;
 	} else {
-		r = explain(c, &q);
+		r = explain(c, from, &q);
 	}
 	docker_request_done(&q);
 	return r;

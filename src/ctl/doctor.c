@@ -199,15 +199,29 @@ static int judge_path(const char *path, char *found, size_t size)
 	return -ENOENT;
 }
 
-static void check_runc_of(json_t *list, const char *pid, const char *comm)
+/* What an engine or a containerd of this host has as runc, by its environment. */
+struct runc_seen {
+	char who[64];	  /* "dockerd (pid 17)" */
+	char found[4096]; /* a path; empty: none */
+	bool is_caisson;
+};
+
+struct runcs {
+	struct runc_seen v[16];
+	size_t n, foreign;
+};
+
+static void see_runc_of(struct runcs *all, const char *pid, const char *comm)
 {
-	static const char cure[] = "run: caissonctl install, then restart containerd and docker";
+	struct runc_seen *seen = &all->v[all->n];
 	_cleanup_free_ char *env = NULL;
-	char name[64], found[4096] = "";
-	size_t len = 0;
 	_cleanup_close_ int dir = -EBADF;
+	char name[64];
+	size_t len = 0;
 	int r;
 
+	if (all->n == ARRAY_SIZE(all->v))
+		return;
 	(void)snprintf(name, sizeof name, "/proc/%.16s", pid);
 	dir = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0 || io_read_at(dir, "environ", 1u << 20, &env, &len) < 0)
@@ -215,18 +229,18 @@ static void check_runc_of(json_t *list, const char *pid, const char *comm)
 	for (const char *v = env; v < env + len; v += strlen(v) + 1) {
 		if (strncmp(v, "PATH=", 5) != 0)
 			continue;
-		r = judge_path(v + 5, found, sizeof found);
-		if (r == 1)
-			add(list, "runc", OK, NULL, "%s (pid %s) finds Caisson as %s", comm, pid, found);
-		else
-			add(list, "runc", BROKEN, cure,
-			    "%s (pid %s) %s%s: builds and services would not be isolated", comm, pid,
-			    r == 0 ? "runs " : "has no runc in its PATH", r == 0 ? found : "");
+		r = judge_path(v + 5, seen->found, sizeof seen->found);
+		if (r == -ENOENT)
+			seen->found[0] = '\0';
+		(void)snprintf(seen->who, sizeof seen->who, "%.15s (pid %.16s)", comm, pid);
+		seen->is_caisson = r == 1;
+		all->foreign += r != 1;
+		all->n++;
 		return;
 	}
 }
 
-static void check_runc(json_t *list)
+static void see_runcs(struct runcs *all)
 {
 	_cleanup_closedir_ DIR *proc = opendir("/proc");
 	const struct dirent *ent;
@@ -243,7 +257,31 @@ static void check_runc(json_t *list)
 			continue;
 		comm[strcspn(comm, "\n")] = '\0';
 		if (strcmp(comm, "dockerd") == 0 || strcmp(comm, "containerd") == 0)
-			check_runc_of(list, ent->d_name, comm);
+			see_runc_of(all, ent->d_name, comm);
+	}
+}
+
+/*
+ * @vouched: the guard says that its engine's runc is Caisson. It has tried that, so what is found here then is of another
+ * engine, or a script that runs Caisson, unless it was told not to try.
+ */
+static void check_runc(json_t *list, const struct runcs *all, bool vouched)
+{
+	static const char cure[] = "run: caissonctl install, then restart containerd and docker";
+	static const char cure_other[] =
+		"nothing, if that is not the engine behind the guard; where caissond has --runc-is-caisson, run: "
+		"caissonctl install, then restart containerd and docker";
+
+	for (size_t i = 0; i < all->n; i++) {
+		const struct runc_seen *s = &all->v[i];
+
+		if (s->is_caisson)
+			add(list, "runc", OK, NULL, "%s finds Caisson as %s", s->who, s->found);
+		else
+			add(list, "runc", vouched ? WARNING : BROKEN, vouched ? cure_other : cure, "%s %s%s: %s", s->who,
+			    s->found[0] ? "runs " : "has no runc in its PATH", s->found,
+			    vouched ? "not Caisson by its name, although the guard's engine passed the trial"
+				    : "builds and services would not be isolated");
 	}
 }
 
@@ -354,11 +392,13 @@ static void check_engine(json_t *list, struct judge_engine *en)
 	json_decref(version);
 }
 
-static void check_status(json_t *list, const json_t *status)
+/* Return: does the guard say that what its engine runs as runc is Caisson? */
+static bool check_status(json_t *list, const json_t *status, const struct runcs *runcs)
 {
 	const json_t *settings = json_object_get(status, "settings"), *host = json_object_get(status, "host");
 	const char *problem = json_string_value(json_object_get(settings, "problem")),
 		   *engine = json_string_value(json_object_get(status, "engine"));
+	bool vouched;
 
 	if (problem)
 		add(list, "guard's settings", BROKEN, "correct it; the guard goes on with what it had before",
@@ -368,24 +408,28 @@ static void check_status(json_t *list, const json_t *status)
 	if (!host) {
 		add(list, "guard", WARNING, "run caissonctl doctor as root to see all of it",
 		    "it says more to root");
-		return;
+		return false;
 	}
-	if (json_is_true(json_object_get(host, "runcIsCaisson")))
+	vouched = json_is_true(json_object_get(host, "runcIsCaisson"));
+	if (vouched)
 		add(list, "builds", OK, NULL, "the engine runs containers and build steps with Caisson, also as runc");
 	else
 		add(list, "builds", WARNING,
-		    "run: caissonctl install",
-		    "builds, services and containers from before are refused: the engine's runc is not known to "
-		    "be Caisson");
+		    runcs->foreign ? "run: caissonctl install, then restart containerd and docker"
+				   : "look at what the trial said: journalctl -u caissond",
+		    "builds, services and containers from before are refused: the guard tried the engine's runc, and "
+		    "it is not known to be Caisson");
 	if (engine)
 		check_private(list, "engine's socket", engine,
 			      "run: caissonctl install, then restart docker.socket");
+	return vouched;
 }
 
-static void check_guard(json_t *list, const char *socket)
+static bool check_guard(json_t *list, const char *socket, const struct runcs *runcs)
 {
 	struct judge_engine *en = engine_new(socket);
 	json_t *status = NULL;
+	bool vouched = false;
 	struct err e = { 0 };
 	int r = en ? engine_get(en, RELAY_STATUS_PATH, &status, &e) : -ENAMETOOLONG;
 
@@ -393,7 +437,7 @@ static void check_guard(json_t *list, const char *socket)
 		const char *version = json_string_value(json_object_get(status, "version"));
 
 		add(list, "guard", OK, NULL, "caissond %.32s answers", version ? version : "?");
-		check_status(list, status);
+		vouched = check_status(list, status, runcs);
 	} else if (r == -ENOENT) {
 		add(list, "guard", BROKEN, "run: caissonctl install; or give the guard's socket with --socket",
 		    "%s is served by an engine, not by the guard", socket);
@@ -405,14 +449,20 @@ static void check_guard(json_t *list, const char *socket)
 		check_engine(list, en);
 	json_decref(status);
 	engine_free(en);
+	return vouched;
 }
 
 json_t *doctor_report(const char *settings, const char *socket)
 {
+	_cleanup_free_ struct runcs *runcs = calloc(1, sizeof *runcs);
 	json_t *list = json_array();
+	bool vouched;
 
-	if (!list)
+	if (!list || !runcs) {
+		json_decref(list);
 		return NULL;
+	}
+	see_runcs(runcs);
 	check_kernel(list);
 	check_filesystems(list);
 	check_userns(list);
@@ -420,9 +470,9 @@ json_t *doctor_report(const char *settings, const char *socket)
 	check_programs(list);
 	check_settings(list, settings);
 	check_guard_socket(list, socket);
-	check_guard(list, socket);
+	vouched = check_guard(list, socket, runcs);
 	check_private(list, "containerd's socket", "/run/containerd/containerd.sock",
 		      "set [grpc] uid and gid to 0 in /etc/containerd/config.toml and restart containerd");
-	check_runc(list);
+	check_runc(list, runcs, vouched);
 	return list;
 }

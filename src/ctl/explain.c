@@ -2,12 +2,16 @@
 #include "ctl/explain.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "guard/judge.h"
 #include "guard/text.h"
+#include "socket/grants.h"
+#include "socket/trust.h"
 
 #define PATHS_MAX 16
 
@@ -15,6 +19,7 @@
 struct host {
 	struct judge_host host;
 	const char *paths[PATHS_MAX];
+	struct grant grant; /* its texts are owned */
 };
 
 static const struct judge_host *host_of(const json_t *status, struct host *h)
@@ -31,6 +36,33 @@ static const struct judge_host *host_of(const json_t *status, struct host *h)
 		if (json_is_string(p) && h->host.n_protected < PATHS_MAX)
 			h->paths[h->host.n_protected++] = json_string_value(p);
 	return &h->host;
+}
+
+static char *text_of(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return strdup(s ? s : "");
+}
+
+static void put_id(char *ret, size_t size, const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	(void)snprintf(ret, size, "%s", s ? s : "");
+}
+
+static struct grant *grant_of(const json_t *socket, struct host *h)
+{
+	struct grant *g = &h->grant;
+
+	if (!socket)
+		return NULL;
+	*g = (struct grant){ .image = text_of(socket, "image"), .entry = text_of(socket, "entries") };
+	put_id(g->container, sizeof g->container, socket, "container");
+	put_id(g->scope, sizeof g->scope, socket, "scope");
+	g->derived = json_is_true(json_object_get(socket, "derived"));
+	return g;
 }
 
 static void put_refusal(json_t *o, const struct explain *x, const struct judge_verdict *v)
@@ -61,6 +93,7 @@ int explain_request(const struct explain *x, const char *method, const char *tar
 		    struct err *e)
 {
 	const struct judge_peer peer = { .pid = getpid(), .uid = getuid(), .gid = getgid() };
+	const struct trust_config trust = { .helper = x->registry_helper };
 	struct host host;
 	struct judge_request q = { .peer = &peer };
 	struct judge_verdict v = { 0 };
@@ -76,10 +109,22 @@ int explain_request(const struct explain *x, const char *method, const char *tar
 		q.settings = x->settings;
 		q.engine = x->engine;
 		q.host = host_of(x->status, &host);
+		if (q.host) {
+			host.host.explains = true;
+			(void)trust_new(&trust, &host.host.trust, NULL);
+			q.grant = grant_of(x->socket, &host);
+			q.target = target;
+		}
 		if (q.route->body == BODY_JSON)
 			q.body = json_incref(body);
 		(void)json_object_set_new(o, "route", text_json(q.route->name));
 		judge(&q, &v);
+		if (q.host)
+			trust_free(host.host.trust);
+		if (q.grant) {
+			free(q.grant->image);
+			free(q.grant->entry);
+		}
 	}
 	json_decref(body);
 	(void)json_object_set_new(o, "allowed", json_boolean(v.what == JUDGE_PASS));

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "guard/audit.h"
 
 #define PAUSE_NS 100000000L
 
@@ -118,6 +119,9 @@ int follow_file(const char *path, bool follow, int (*line)(void *, char *, size_
 	_cleanup_free_ struct reader *r = calloc(1, sizeof *r);
 	int ret;
 
+	if (audit_is_journal(path))
+		return err_set(e, EINVAL, "the audit is in the journal; read it with: journalctl -t caissond%s",
+			       follow ? " -f" : "");
 	if (!r)
 		return err_sys(e, ENOMEM, "%s", path);
 	r->fd = -EBADF;

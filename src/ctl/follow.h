@@ -13,7 +13,8 @@
  * from its beginning.
  * @follow: wait for more, also for a file that does not exist yet
  * @line: called with each whole line, without its newline; NUL-terminated. Anything but 0 ends it. Lines of more
- * than FOLLOW_LINE_MAX bytes come in pieces. Return: 0, what @line returned, or -errno.
+ * than FOLLOW_LINE_MAX bytes come in pieces. An audit that is in the journal (audit.h) is no file: the error says
+ * how to read it. Return: 0, what @line returned, or -errno.
  */
 #define FOLLOW_LINE_MAX (64u << 10)
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -342,6 +343,16 @@ static int plan_daemon_json(int root_fd, struct plan *p, struct err *e)
 	return r < 0 ? r : add(p, false, "etc/docker/daemon.json", merged, e);
 }
 
+static int plan_logrotate(int root_fd, struct plan *p, struct err *e)
+{
+	struct stat st;
+
+	/* The audit grows without it, but a directory that nobody reads is of no use. */
+	if (fstatat(root_fd, "etc/logrotate.d", &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+		return 0;
+	return add(p, false, "etc/logrotate.d/caissond", embed_caissond, e);
+}
+
 int plan_make(int root_fd, const char *root, struct plan *ret, struct err *e)
 {
 	struct plan p = { 0 };
@@ -354,6 +365,8 @@ int plan_make(int root_fd, const char *root, struct plan *ret, struct err *e)
 		r = plan_daemon_json(root_fd, &p, e);
 	if (r == 0)
 		r = plan_settings(root_fd, &p, e);
+	if (r == 0)
+		r = plan_logrotate(root_fd, &p, e);
 	if (r == 0)
 		r = plan_socket(root_fd, &p, e);
 	if (r == 0)

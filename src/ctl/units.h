@@ -5,4 +5,7 @@
 /* The units of packaging/systemd, as installed by this build. */
 extern const char embed_caissond_service[], embed_caissond_socket[];
 
+/* packaging/logrotate/caissond */
+extern const char embed_caissond[];
+
 #endif

@@ -2,15 +2,22 @@
 #ifndef GUARD_AUDIT_H
 #define GUARD_AUDIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
 
 /*
- * What the guard refused and what it changed: one JSON object a line, appended. A file that was moved away
- * (logrotate) is noticed at the next line and made anew, mode 0640. Lines are written with one write(2), so two
- * guards can share a file.
+ * What the guard refused and what it changed, to a file or to the journal of systemd.
+ *
+ * File: one JSON object a line, appended. A file that was moved away (logrotate) is noticed at the next line and made
+ * anew, mode 0640. Lines are written with one write(2), so two guards can share a file.
+ *
+ * Journal: one message for each event, with the members of that object as fields CAISSON_UID, CAISSON_RULE and so on;
+ * those that are null are left out, long ones are cut. SYSLOG_IDENTIFIER is "caissond". Source: JOURNAL_NATIVE_PROTOCOL
+ * of systemd. A journal that takes nothing for a moment loses the event and the caller is told: nobody's request
+ * waits for it.
  */
 struct audit;
 
@@ -21,18 +28,27 @@ struct audit_event {
 	const char *route;     /* name of the route, or NULL */
 	const char *container; /* as the client named it, or NULL */
 	const char *image;     /* likewise */
+	const char *socket;    /* id of the container through whose Docker socket it came; NULL: the host's */
 	const char *rule;      /* may be NULL */
 	const char *setting;   /* key of the settings file that decided, or NULL */
 	const char *origin;    /* where that setting is written, "FILE:LINE", or NULL */
 	const char *message;   /* what the client was told, or what was changed */
 };
 
-/* audit_open() - @path: absolute; borrowed as long as the audit lives. Return: 0 or -errno. */
-int audit_open(const char *path, struct audit **ret, struct err *e);
+#define AUDIT_JOURNAL "journal"
 
 /*
- * audit_write() - append a line. Texts come from clients: bytes that are not UTF-8 become "?". Not to be called
- * by two threads at once.
+ * audit_open() - @where: a file, "journal", or "journal:SOCKET" for one that listens elsewhere than journald; borrowed
+ * as long as the audit lives. Return: 0 or -errno: the file cannot be written, nothing listens on the socket.
+ */
+int audit_open(const char *where, struct audit **ret, struct err *e);
+
+/* audit_is_journal() - does this name the journal, and not a file? */
+bool audit_is_journal(const char *where);
+
+/*
+ * audit_write() - append an event. Texts come from clients: in one that is not UTF-8 every byte beyond ASCII becomes
+ * "?". Not to be called by two threads at once.
  */
 int audit_write(struct audit *a, const struct audit_event *event, struct err *e);
 

@@ -11,7 +11,7 @@
 #include "codec/json-read.h"
 #include "guard/h2.h"
 #include "guard/protobuf.h"
-#include "guard/sha256.h"
+#include "codec/sha256.h"
 
 #define SOLVE	    "/moby.buildkit.v1.Control/Solve"
 #define SOLVE_MS    30000

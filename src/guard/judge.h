@@ -33,6 +33,7 @@ enum judge_body {
 };
 
 #define JUDGE_BODY_MAX (4u << 20)
+#define JUDGE_ENTRIES  8 /* containers that make containers that have the Docker socket */
 
 struct judge_route {
 	const char *name; /* "container_create": for audit and command lists */
@@ -61,6 +62,14 @@ struct judge_host {
 	 * and containers from before are refused. */
 	atomic_bool runc_is_caisson;
 	atomic_bool builds_are_closed; /* the self-test proved that the engine grants no entitlement: /grpc may pass */
+	/*
+	 * Who may have the engine's socket, and who has it (rules-socket.c). NULL: nobody. Set once, @trust first; safe in
+	 * several threads.
+	 */
+	struct trust *trust;
+	struct grants *_Atomic grants;
+	struct built *_Atomic built; /* which images were built here; with @grants */
+	bool explains; /* nothing is made: what would be is told (`caissonctl explain`) */
 };
 
 struct judge_request {
@@ -78,6 +87,16 @@ struct judge_request {
 	const struct settings *settings;
 	const struct judge_host *host; /* NULL: nothing is known, the strictest is assumed */
 	struct judge_engine *engine; /* asks the engine about containers, images, volumes; see engine.h */
+	const char *target;	     /* as the client wrote it, for messages */
+	/* The container's socket through which it came, a reference of the relay's; NULL: the host's. */
+	struct grant *grant;
+	/* Of @settings: what allows @grant, and then those by whose sockets it was made; all of them hold. By socket_judge(). */
+	const struct socket_image *entries[JUDGE_ENTRIES];
+	size_t n_entries;
+	/* Set when a container is made that is to have a socket: to be dropped if the engine does not make it. */
+	char socket_token[33];
+	char build_number[33]; /* of a build whose image is to be written down (built.h) */
+	char *made_name, *made_filters; /* owned: what query_set of the verdict points to */
 	char *heap, *segment_heap; /* owned: what the strings above point into */
 	/* Owned; what is sent on instead of path, with the id of the container that was judged; NULL: path. */
 	char *pinned_path;

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "guard/relay-internal.h"
+#include "socket/grants.h"
 
 static const char bad_answer[] = "the Docker Engine behind the guard gave an answer that is not HTTP/1.1";
 
@@ -101,6 +102,10 @@ static void pass_gate(struct conn *c, const char *buf, size_t len)
 /* The answer is complete. */
 static void finish(struct conn *c)
 {
+	const struct relay_config *config = c->relay->config;
+
+	if (*c->x->q.build_number && config->on_built)
+		config->on_built(config->ctx, c->x->q.build_number, c->peer.uid);
 	if (c->x->keep && c->x->body_done && !c->client.eof)
 		conn_rest(c);
 	else
@@ -167,6 +172,9 @@ static bool begin(struct conn *c, const struct h1_head *h)
 		if (h->framing == H1_CLOSE || !x->body_done)
 			x->keep = false;
 	}
+	/* The engine made no container: nobody will have the socket. */
+	if (h->status != 201 && *x->q.socket_token)
+		grants_drop(c->relay->config->host->grants, x->q.socket_token);
 	if (write_head(x, h) < 0) {
 		conn_fail(c, 502, bad_answer);
 		return false;

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "guard/relay-internal.h"
 #include "guard/text.h"
+#include "socket/grants.h"
 
 void conn_deadline(struct conn *c, int64_t ms)
 {
@@ -23,6 +24,8 @@ void exchange_free(struct relay *r, struct exchange *x)
 {
 	grpc_gate_free(x->gate);
 	end_close(r, &x->engine);
+	if (x->grant)
+		grants_unref(r->config->host->grants, x->grant);
 	judge_request_done(&x->q);
 	free(x->v.answer);
 	policy_unref(x->policy);
@@ -79,6 +82,8 @@ void conn_kill(struct conn *c)
 	end_close(r, &c->client);
 	bytes_free(&c->in);
 	user_leave(r, c->user);
+	if (c->grant)
+		grants_unref(r->config->host->grants, c->grant);
 	if (c->prev)
 		c->prev->next = c->next;
 	else
@@ -142,7 +147,8 @@ void conn_write_down(struct conn *c, const char *action, const char *message, co
 				  .pid = c->peer.pid,
 				  .message = message,
 				  .rule = rule,
-				  .setting = setting };
+				  .setting = setting,
+				  .socket = c->grant ? c->grant->container : NULL };
 	struct err e = { 0 };
 	char origin[512];
 
@@ -204,11 +210,15 @@ static void answer(struct conn *c, int status, const char *message)
 	json_decref(o);
 }
 
-void conn_status(struct conn *c)
+void conn_status(struct conn *c, const char *path)
 {
 	const struct relay_config *config = c->relay->config;
+	char *text = config->status(config->ctx, c->relay, path, &c->peer);
 
-	answer_json(c, 200, config->status(config->ctx, c->relay, &c->peer));
+	if (text)
+		answer_json(c, 200, text);
+	else
+		answer(c, 404, "the guard has no such path");
 }
 
 void conn_answer(struct conn *c, char *json)

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "guard/relay-internal.h"
+#include "guard/rules.h"
 #include "guard/solve.h"
 
 static void gate_judge(void *ctx, const char *path, const void *message, size_t len, struct judge_verdict *v)
@@ -14,6 +15,8 @@ static void gate_judge(void *ctx, const char *path, const void *message, size_t 
 
 	/* The connection may last for days: what holds is what the settings say now. */
 	q.settings = &x->relay->policy->settings;
+	if (m && q.settings->enabled && q.grant && socket_judge(&q, v) < 0)
+		return;
 	if (m && q.settings->enabled)
 		solve_judge(m, message, len, &q, v);
 	else if (m)

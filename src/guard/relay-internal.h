@@ -11,6 +11,7 @@
 #include "guard/judge.h"
 #include "guard/relay.h"
 #include "http/h1.h"
+#include "socket/token.h"
 
 #define READ_SIZE (128u << 10)
 #define HOLD_MAX  (64u << 10) /* bytes of a client that came before their time: early data, the next request */
@@ -24,7 +25,9 @@
 #define DRAIN_BYTES (64u << 20)
 #define STOP_MS	    2000
 
-enum watch_kind { WATCH_LISTEN, WATCH_SIGNAL, WATCH_OWNER, WATCH_JUDGED, WATCH_CLIENT, WATCH_ENGINE };
+#define GRANT_CONNECTIONS 256 /* at once, through one container's socket */
+
+enum watch_kind { WATCH_LISTEN, WATCH_SOCKET, WATCH_SIGNAL, WATCH_OWNER, WATCH_JUDGED, WATCH_GRANTS, WATCH_CLIENT, WATCH_ENGINE };
 
 /* What epoll gives back. The first member of everything that is watched. */
 struct watch {
@@ -54,9 +57,11 @@ struct end {
 
 enum conn_state { CONN_HEAD, CONN_EXCHANGE, CONN_DRAIN };
 
+/* Of a container's socket everybody is one user, whatever ids they have in there. */
 struct user {
 	struct user *next;
 	uid_t uid;
+	char token[GRANT_TOKEN_LEN + 1]; /* "": of the host's sockets */
 	unsigned connections;
 	size_t bodies; /* bytes */
 };
@@ -65,6 +70,7 @@ struct conn {
 	struct end client;
 	struct relay *relay;
 	struct conn *prev, *next;
+	struct grant *grant; /* a reference; NULL: came by one of the host's sockets */
 	struct judge_peer peer;
 	struct user *user;
 	struct bytes in; /* read, but not consumed */
@@ -104,6 +110,7 @@ struct exchange {
 	const char *upgrade; /* token that the request asks for and its route allows */
 	struct policy *policy;
 	struct judge_peer peer;
+	struct grant *grant; /* a reference, or NULL */
 	struct judge_request q;
 	struct judge_verdict v;
 
@@ -131,11 +138,20 @@ struct exchange {
 
 struct pool;
 
+/* A container's socket. */
+struct listener {
+	struct watch watch;
+	struct grant *grant; /* a reference; its token and fd are of interest here */
+	struct listener *next;
+	bool seen; /* while the list is brought up to date */
+};
+
 struct relay {
 	const struct relay_config *config;
 	int epoll_fd;
 	struct watch *listeners;
-	struct watch signals, owner, judged;
+	struct listener *sockets, *dead_sockets;
+	struct watch signals, owner, judged, grants;
 	struct conn *conns, *dead_conns;
 	struct exchange *dead_exchanges;
 	struct user *users;
@@ -147,6 +163,15 @@ struct relay {
 	bool stopping, deaf; /* deaf: no fds left, listeners are off until the next sweep */
 	char buf[READ_SIZE];
 };
+
+/* relay-socket.c */
+/* sockets_update() - listen on the sockets that containers have now; connections of those that are gone are closed. */
+void sockets_update(struct relay *r);
+/* sockets_deaf() - stop (resp. begin again) to listen on all of them. Return: 0 or -errno. */
+int sockets_deaf(struct relay *r, bool deaf);
+/* sockets_bury() - free what was dropped in this turn. */
+void sockets_bury(struct relay *r);
+void sockets_free(struct relay *r);
 
 /* relay-io.c */
 int bytes_add(struct bytes *b, const void *data, size_t len);
@@ -184,8 +209,8 @@ void conn_timeout(struct conn *c);
 void conn_refuse(struct conn *c, int status, const char *message, const char *rule, const char *setting);
 /* conn_answer() - the guard's own answer, 200; @json: malloc'd, taken over. */
 void conn_answer(struct conn *c, char *json);
-/* conn_status() - answer RELAY_STATUS_PATH. */
-void conn_status(struct conn *c);
+/* conn_status() - answer a path of the guard's own. */
+void conn_status(struct conn *c, const char *path);
 /* conn_fail() - answer 5xx because something does not work; killed instead where the answer has begun. */
 void conn_fail(struct conn *c, int status, const char *message);
 /* conn_changed() - write down what the judge rewrote. */

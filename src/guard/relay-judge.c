@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "codec/json-read.h"
 #include "guard/relay-internal.h"
+#include "socket/grants.h"
 
 #define THREADS	   6
 #define STACK_SIZE (512u << 10)
@@ -24,6 +25,7 @@ struct pool {
 	struct exchange *first, **last; /* waiting */
 	struct exchange *judged;
 	uid_t busy[THREADS]; /* whose request each thread has */
+	char socket[THREADS][GRANT_TOKEN_LEN + 1]; /* and by which container's socket, "": the host's */
 	bool is_busy[THREADS];
 	bool ending;
 	int event_fd;
@@ -123,6 +125,11 @@ void exchange_judge(struct exchange *x)
 		set_refusal(&x->v, 500, NULL, e.msg);
 }
 
+static const char *token_of(const struct exchange *x)
+{
+	return x->grant ? x->grant->token : "";
+}
+
 /* The first in the queue whose user does not have half of the threads already. Called with the lock held. */
 static struct exchange *next_job(struct pool *p)
 {
@@ -131,7 +138,8 @@ static struct exchange *next_job(struct pool *p)
 		unsigned of_user = 0;
 
 		for (unsigned i = 0; i < p->n_threads; i++)
-			of_user += p->is_busy[i] && p->busy[i] == x->peer.uid;
+			of_user += p->is_busy[i] && strcmp(p->socket[i], token_of(x)) == 0 &&
+				   (x->grant || p->busy[i] == x->peer.uid);
 		if (of_user >= THREADS / 2)
 			continue;
 		*at = x->next;
@@ -159,6 +167,7 @@ static void *worker_main(void *arg)
 			continue;
 		}
 		p->busy[me.index] = x->peer.uid;
+		(void)snprintf(p->socket[me.index], sizeof p->socket[0], "%s", token_of(x));
 		p->is_busy[me.index] = true;
 		(void)pthread_mutex_unlock(&p->lock);
 		exchange_judge(x);

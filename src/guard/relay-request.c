@@ -7,6 +7,8 @@
 
 #include "base/cleanup.h"
 #include "guard/relay-internal.h"
+#include "socket/grants.h"
+#include "socket/trust.h"
 
 #define PIECES 64 /* of a chunked body, gathered into one chunk */
 
@@ -181,13 +183,27 @@ static void submit(struct exchange *x)
 {
 	conn_deadline(x->conn, 0);
 	x->phase = PHASE_JUDGE;
-	if (x->q.route->judge || x->body.len) {
+	if (x->q.route->judge || x->body.len || x->grant) {
 		pool_submit(x->relay->pool, x);
 		return;
 	}
 	exchange_judge(x);
 	x->phase = PHASE_CONNECT; /* no worker has it: whoever detaches it disposes of it */
 	request_judged(x);
+}
+
+/* What a client pulls with, it may also be allowed by: private registries are asked with the same. */
+static void note_credentials(const struct exchange *x)
+{
+	const char *header = h1_field_get(&x->head, "X-Registry-Auth");
+	struct trust *trust = x->relay->config->host->trust;
+	struct image_ref ref;
+
+	if (!trust || !header || strcmp(x->q.route->name, "image_create") != 0)
+		return;
+	for (size_t i = 0; i < x->q.n_query; i++)
+		if (strcmp(x->q.query[i].key, "fromImage") == 0 && !image_ref_parse(x->q.query[i].value, &ref))
+			trust_credentials(trust, x->peer.uid, ref.registry, header);
 }
 
 /* A whole head. @c has an exchange when this returns, or is being closed. */
@@ -207,6 +223,7 @@ static void begin(struct conn *c, const char *head, size_t len)
 	memcpy(x->head_text, head, len);
 	x->head_text[len] = '\0';
 	x->engine.watch.fd = -EBADF;
+	x->grant = c->grant ? grants_ref(r->config->host->grants, c->grant->token) : NULL;
 	x->conn = c;
 	x->relay = r;
 	x->peer = c->peer;
@@ -223,10 +240,14 @@ static void begin(struct conn *c, const char *head, size_t len)
 	x->body_left = x->head.length;
 	x->body_done = x->head.framing != H1_CHUNKED && x->body_left == 0;
 	x->keep = !x->head.close;
-	/* The one thing that is asked of the guard itself. The engine has no such path. */
-	if (r->config->status && x->body_done && strcmp(x->head.method, "GET") == 0 &&
-	    strcmp(x->head.target, RELAY_STATUS_PATH) == 0) {
-		conn_status(c);
+	/* What is asked of the guard itself. The engine has no such paths. */
+	if (c->grant && !x->grant) {
+		conn_refuse(c, 403, "enhanced container isolation: this container's Docker socket is gone", "docker socket", NULL);
+		return;
+	}
+	if (r->config->status && !c->grant && x->body_done && strcmp(x->head.method, "GET") == 0 &&
+	    strncmp(x->head.target, RELAY_OWN_PATH, sizeof RELAY_OWN_PATH - 1) == 0) {
+		conn_status(c, x->head.target);
 		return;
 	}
 	if (judge_route(x->head.method, x->head.target, &x->q, &x->v) < 0) {
@@ -234,12 +255,15 @@ static void begin(struct conn *c, const char *head, size_t len)
 		return;
 	}
 	x->q.peer = &x->peer;
+	x->q.target = x->head.target;
+	x->q.grant = x->grant;
 	x->q.settings = &x->policy->settings;
 	x->q.host = r->config->host;
 	x->q.engine = r->config->engine;
 	x->upgrade = allowed_upgrade(x);
 	if (x->q.route->hijack)
 		x->keep = false; /* bytes behind it may be a stream's: never read as a request */
+	note_credentials(x);
 	status = check_body(x, &why);
 	if (status == 0 && repeated_field(&x->head)) {
 		status = 400;

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "guard/relay-internal.h"
+#include "socket/grants.h"
 
 #define EVENTS	   64
 #define SWEEP_MS   1000
@@ -67,6 +68,16 @@ static int watch(struct relay *r, struct watch *w, enum watch_kind kind, int fd)
 
 	*w = (struct watch){ kind, fd };
 	return epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+int relay_sockets(struct relay *r, struct err *e)
+{
+	int error = watch(r, &r->grants, WATCH_GRANTS, grants_event_fd(r->config->host->grants));
+
+	if (error < 0)
+		return err_sys(e, -error, "Docker sockets of containers");
+	sockets_update(r);
+	return 0;
 }
 
 static int watch_all(struct relay *r)
@@ -128,6 +139,7 @@ static void bury(struct relay *r)
 		r->dead_exchanges = x->next;
 		exchange_free(r, x);
 	}
+	sockets_bury(r);
 }
 
 void relay_free(struct relay *r)
@@ -136,8 +148,9 @@ void relay_free(struct relay *r)
 		return;
 	while (r->conns)
 		conn_kill(r->conns);
-	bury(r);
 	pool_free(r->pool);
+	sockets_free(r);
+	bury(r);
 	policy_unref(r->policy);
 	(void)fd_close(r->judged.fd);
 	(void)fd_close(r->epoll_fd);
@@ -145,16 +158,18 @@ void relay_free(struct relay *r)
 	free(r);
 }
 
-static struct user *user_of(struct relay *r, uid_t uid)
+static struct user *user_of(struct relay *r, uid_t uid, const struct grant *grant)
 {
 	struct user *u;
 
 	for (u = r->users; u; u = u->next)
-		if (u->uid == uid)
+		if (grant ? strcmp(u->token, grant->token) == 0 : !*u->token && u->uid == uid)
 			return u;
 	u = calloc(1, sizeof *u);
 	if (u) {
 		u->uid = uid;
+		if (grant)
+			memcpy(u->token, grant->token, sizeof u->token);
 		u->next = r->users;
 		r->users = u;
 	}
@@ -175,26 +190,30 @@ static bool evict(struct relay *r, const struct user *u)
 	return oldest;
 }
 
-static void add_conn(struct relay *r, int client)
+static void add_conn(struct relay *r, int client, const struct listener *socket)
 {
+	struct grants *grants = r->config->host->grants;
+	struct grant *grant = socket ? socket->grant : NULL;
 	_cleanup_close_ int fd = client;
 	socklen_t len = sizeof(struct ucred);
 	struct conn *c = calloc(1, sizeof *c);
 	struct ucred cred;
 	struct user *u;
-	bool full = false;
+	bool full = false, stranger;
 
-	if (!c || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || !(u = user_of(r, cred.uid))) {
+	if (!c || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || !(u = user_of(r, cred.uid, grant))) {
 		free(c);
 		return;
 	}
 	u->connections++; /* it lasts while connections of its are evicted */
-	if (u->connections > r->config->per_user)
+	if (u->connections > (grant ? GRANT_CONNECTIONS : r->config->per_user))
 		full = !evict(r, u);
 	else if (r->n_conns >= r->config->connections)
 		full = !evict(r, NULL);
 	c->relay = r;
 	c->user = u;
+	c->grant = grant ? grants_ref(grants, grant->token) : NULL;
+	stranger = grant && (!c->grant || !grants_peer(grants, c->grant, cred.uid));
 	c->peer = (struct judge_peer){ .pid = cred.pid, .uid = cred.uid, .gid = cred.gid };
 	c->since = r->now;
 	c->client.watch.fd = -EBADF;
@@ -208,25 +227,31 @@ static void add_conn(struct relay *r, int client)
 		return;
 	}
 	(void)TAKE_FD(fd);
-	if (full) {
+	if (stranger) {
+		conn_refuse(c, 403, "enhanced container isolation: this Docker socket belongs to another container", "docker socket",
+			    NULL);
+		conn_run(c);
+	} else if (full) {
 		conn_refuse(c, 503, "too many connections of this user; close some", "limits", NULL);
 		conn_run(c);
 	}
 }
 
-static void accept_some(struct relay *r, const struct watch *w)
+/* @socket: the container's whose socket it is, NULL: the host's. */
+static void accept_some(struct relay *r, const struct watch *w, const struct listener *socket)
 {
 	for (unsigned i = 0; i < ACCEPT_MAX; i++) {
 		int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
-			add_conn(r, fd);
+			add_conn(r, fd, socket);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
 			/* Waking up for what cannot be accepted would only burn time. */
 			for (size_t k = 0; k < r->config->n_listen; k++)
 				(void)epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, r->listeners[k].fd, NULL);
+			(void)sockets_deaf(r, true);
 			r->deaf = true;
 		}
 		return;
@@ -268,6 +293,8 @@ void relay_stop(struct relay *r)
 	r->stop_at = r->now + STOP_MS;
 	for (size_t i = 0; i < r->config->n_listen && !r->deaf; i++)
 		(void)epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, r->listeners[i].fd, NULL);
+	if (!r->deaf)
+		(void)sockets_deaf(r, true);
 }
 
 /* What has no end of its own is closed at once when the guard ends. */
@@ -299,6 +326,8 @@ static void sweep(struct relay *r)
 	for (size_t i = 0; i < r->config->n_listen; i++)
 		if (watch(r, &r->listeners[i], WATCH_LISTEN, r->listeners[i].fd) < 0)
 			r->deaf = true;
+	if (sockets_deaf(r, false) < 0)
+		r->deaf = true;
 }
 
 static void retry_connects(struct relay *r)
@@ -331,7 +360,14 @@ static void dispatch(struct relay *r, const struct epoll_event *ev)
 	switch (w->kind) {
 	case WATCH_LISTEN:
 		if (!r->stopping && !r->deaf)
-			accept_some(r, w);
+			accept_some(r, w, NULL);
+		return;
+	case WATCH_SOCKET: /* one that was dropped in this turn has no fd */
+		if (!r->stopping && !r->deaf && w->fd >= 0)
+			accept_some(r, w, (struct listener *)w);
+		return;
+	case WATCH_GRANTS:
+		sockets_update(r);
 		return;
 	case WATCH_SIGNAL:
 		take_signal(r);

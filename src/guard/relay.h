@@ -25,8 +25,9 @@
  */
 struct relay;
 
-/* Answered by relay_config.status, never passed on; without an API version. */
-#define RELAY_STATUS_PATH "/caisson/status"
+/* What begins so is answered by relay_config.status, never passed on; without an API version. */
+#define RELAY_OWN_PATH	  "/caisson/"
+#define RELAY_STATUS_PATH RELAY_OWN_PATH "status"
 
 struct relay_config {
 	const int *listen_fds; /* borrowed; non-blocking */
@@ -41,9 +42,13 @@ struct relay_config {
 	void (*on_signal)(void *ctx, struct relay *r, int signo);
 	int owner_fd; /* something that the owner waits for, borrowed; negative: nothing */
 	void (*on_owner)(void *ctx, struct relay *r); /* it is readable */
-	/* What RELAY_STATUS_PATH answers: a malloc'd JSON text, or NULL without memory. The peer decides how much it says.
-	 * NULL: there is no such path. */
-	char *(*status)(void *ctx, const struct relay *r, const struct judge_peer *peer);
+	/*
+	 * What a GET of a path that begins with RELAY_OWN_PATH answers: a malloc'd JSON text, or NULL: there is no such path. The
+	 * peer decides how much it says. NULL: there are no such paths.
+	 */
+	char *(*status)(void *ctx, const struct relay *r, const char *path, const struct judge_peer *peer);
+	/* A build whose image is to be written down has ended (judge_request.build_number). NULL: nobody does. */
+	void (*on_built)(void *ctx, const char *number, uid_t uid);
 	void (*warn)(void *ctx, const char *message); /* something for the log: the audit file cannot be written */
 	void *ctx;
 };
@@ -56,6 +61,9 @@ int relay_new(const struct relay_config *config, struct settings *settings, stru
  * keep the old ones.
  */
 int relay_set_settings(struct relay *r, struct settings *settings, struct err *e);
+
+/* relay_sockets() - judge_host.grants was set: serve the sockets of containers as well. */
+int relay_sockets(struct relay *r, struct err *e);
 
 /* relay_run() - serve until relay_stop() and the end of what was being answered, at most 2 s later. */
 int relay_run(struct relay *r, struct err *e);

@@ -12,6 +12,7 @@
 #include "guard/judge.h"
 #include "guard/rules.h"
 #include "guard/target.h"
+#include "socket/grants.h"
 
 #define OLDEST_MINOR 24 /* below, start takes a HostConfig and create reads one from the top level */
 
@@ -71,7 +72,7 @@ static const struct judge_route routes[] = {
 	JSON("POST", "/containers/{}/unpause", "container_unpause", judge_container_start),
 	NO_BODY("POST", "/containers/{}/wait", "container_wait"),
 	NO_BODY("POST", "/containers/{}/resize", "container_resize"),
-	NO_BODY("POST", "/containers/{}/rename", "container_rename"),
+	JSON("POST", "/containers/{}/rename", "container_rename", judge_container_rename),
 	JSON("POST", "/containers/{}/update", "container_update", judge_container_update),
 	HIJACK("POST", "/containers/{}/attach", "container_attach", BODY_JSON, judge_container_start),
 	HIJACK("GET", "/containers/{}/attach/ws", "container_attach_ws", BODY_EMPTY, judge_container_start),
@@ -112,7 +113,7 @@ static const struct judge_route routes[] = {
 	JSON("POST", "/networks/create", "network_create", judge_network_create),
 	NO_BODY("POST", "/networks/prune", "network_prune"),
 	JSON("POST", "/networks/{}/connect", "network_connect", judge_network_connect),
-	JSON("POST", "/networks/{}/disconnect", "network_disconnect", NULL),
+	JSON("POST", "/networks/{}/disconnect", "network_disconnect", judge_network_disconnect),
 	PASS("DELETE", "/networks/{}", "network_delete"),
 
 	PASS("GET", "/volumes", "volume_list"),
@@ -312,6 +313,8 @@ int judge_route(const char *method, const char *target, struct judge_request *q,
 	found.settings = q->settings;
 	found.host = q->host;
 	found.engine = q->engine;
+	found.target = q->target;
+	found.grant = q->grant;
 	*q = found;
 	v->what = JUDGE_PASS;
 	return 0;
@@ -331,8 +334,12 @@ void judge(struct judge_request *q, struct judge_verdict *v)
 	}
 	if (!q->settings || (route->body != BODY_JSON && q->body))
 		r = -EPERM;
-	else if (route->judge)
+	if (r == 0 && q->grant)
+		r = socket_judge(q, v); /* also 1: answered */
+	if (r == 0 && route->judge)
 		r = route->judge(q, v);
+	if (q->grant && q->host->grants)
+		socket_count(q, r < 0);
 	if (r > 0 && v->answer) {
 		v->what = JUDGE_ANSWER;
 	} else if (r == 0 && !route->refused) {
@@ -342,6 +349,10 @@ void judge(struct judge_request *q, struct judge_verdict *v)
 	} else if (!*v->message) {
 		(void)snprintf(v->message, sizeof v->message,
 			       "enhanced container isolation: the request could not be judged, so it is blocked");
+	}
+	if (v->what != JUDGE_PASS && *q->socket_token) {
+		grants_drop(q->host->grants, q->socket_token);
+		*q->socket_token = '\0';
 	}
 }
 
@@ -357,5 +368,7 @@ void judge_request_done(struct judge_request *q)
 	free(q->heap);
 	free(q->segment_heap);
 	free(q->pinned_path);
+	free(q->made_name);
+	free(q->made_filters);
 	*q = (struct judge_request){ 0 };
 }

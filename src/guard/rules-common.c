@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "codec/lexpath.h"
@@ -57,8 +58,7 @@ static char *object_path(const char *kind, const char *name, const char *tail)
 	return ret;
 }
 
-/* GET of one object. Return: 0 with *@ret NULL when there is none, -EPERM with the verdict. */
-static int look_up(struct judging *j, const char *kind, const char *name, const char *tail, json_t **ret)
+int object_look_up(struct judging *j, const char *kind, const char *name, const char *tail, json_t **ret)
 {
 	_cleanup_free_ char *path = object_path(kind, name, tail);
 	struct err e = { 0 };
@@ -97,11 +97,33 @@ int container_look_up(struct judging *j, const char *name, json_t **ret_inspect)
 
 	if (!name_valid(name))
 		return refuse_here(j, 400, "container", "\"%.128s\" is not the name of a container", name);
-	r = look_up(j, "containers", *name == '/' ? name + 1 : name, "/json", ret_inspect);
+	r = object_look_up(j, "containers", *name == '/' ? name + 1 : name, "/json", ret_inspect);
 	/* Not sent on: by the time the engine looks, another container may have got the name. */
 	if (r == 0 && !*ret_inspect)
 		r = refuse(j, j->depth > 0 ? 400 : 404, "container", "No such container: %s", name);
 	return r;
+}
+
+/* Does it run now, in the host's user namespace? An engine that restarts may let containers live on ("live-restore"). */
+static bool lives_unisolated(const json_t *inspect)
+{
+	json_int_t pid = json_integer_value(json_object_get(json_object_get(inspect, "State"), "Pid"));
+	struct stat own, its;
+	char path[64];
+
+	if (pid <= 0)
+		return false;
+	(void)snprintf(path, sizeof path, "/proc/%" JSON_INTEGER_FORMAT "/ns/user", pid);
+	if (stat(path, &its) < 0)
+		return errno != ENOENT && errno != ESRCH; /* it has ended */
+	return stat("/proc/self/ns/user", &own) < 0 || (own.st_ino == its.st_ino && own.st_dev == its.st_dev);
+}
+
+/* What ends it, or changes nothing while it runs. */
+static bool may_live_on(const struct judge_route *route)
+{
+	return strcmp(route->name, "container_start") == 0 || strcmp(route->name, "container_restart") == 0 ||
+	       strcmp(route->name, "container_unpause") == 0;
 }
 
 int container_ours(struct judging *j, const char *name, json_t **ret_inspect)
@@ -125,6 +147,14 @@ int container_ours(struct judging *j, const char *name, json_t **ret_inspect)
 			"its "
 			"volumes stay",
 			name, runtime ? runtime : "?");
+	if (!may_live_on(j->q->route) && lives_unisolated(c))
+		return refuse(j, 403, "older container",
+			      "enhanced container isolation: container %.128s has been running without isolation since before "
+			      "that was turned on; restart it: docker restart %.128s",
+			      name, name);
+	r = own_container(j, c, name);
+	if (r < 0)
+		return r;
 	if (ret_inspect)
 		*ret_inspect = TAKE_PTR(c);
 	return 0;
@@ -140,10 +170,13 @@ int network_named(struct judging *j, const char *name)
 		j->host_ns[OCI_NS_NETWORK] = true;
 		return 0;
 	}
+	r = socket_network(j, name);
+	if (r < 0)
+		return r;
 	/* The engine takes a network's id, or the beginning of one, for its name. */
 	if (*name == '\0' || name[strspn(name, "0123456789abcdef")] != '\0')
 		return 0;
-	r = look_up(j, "networks", name, "", &net);
+	r = object_look_up(j, "networks", name, "", &net);
 	if (r < 0 || !net)
 		return r;
 	driver = json_string_value(json_object_get(net, "Driver"));

@@ -2,6 +2,7 @@
 /* Requests about containers. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -120,12 +121,18 @@ int judge_container_create(struct judge_request *q, struct judge_verdict *v)
 	if (!q->body)
 		return refuse_here(&j, 400, "request body", "a container's configuration is needed");
 	j.image = json_string_value(member_fold(q->body, "Image"));
+	j.sockets = true;
 	r = check_level(&j);
 	if (r == 0)
 		r = shape_apply(&j, &create_shape, q->body);
 	if (r == 0)
 		r = host_namespaces(&j);
-	return r < 0 ? r : set_runtime(&j);
+	if (r == 0)
+		r = set_runtime(&j);
+	if (r == 0)
+		r = socket_made(&j);
+	free(j.socket_path);
+	return r;
 }
 
 /* ---- what is done to a container that exists ---- */
@@ -140,13 +147,14 @@ static void json_cleanup(json_t **v)
  * The name in the path may be another container's by the time the engine looks it up: send on the id of the one that
  * was judged.
  */
-static int pin_container(struct judging *j, const json_t *inspect)
+int pin_container(struct judging *j, const json_t *inspect)
 {
 	struct judge_request *q = j->q;
 	const char *id = json_string_value(json_object_get(inspect, "Id"));
 	static const char prefix[] = "/containers/";
 	const char *tail = q->path + sizeof prefix - 1 + strlen(q->segment[0]);
 
+	free(q->pinned_path);
 	if (!id || strlen(id) > 128 || asprintf(&q->pinned_path, "%s%s%s", prefix, id, tail) < 0)
 		q->pinned_path = NULL;
 	return q->pinned_path ? 0
@@ -159,6 +167,21 @@ static int this_container(struct judging *j)
 	int r = container_ours(j, j->q->segment[0], &inspect);
 
 	return r < 0 ? r : pin_container(j, inspect);
+}
+
+static int start_this_container(struct judging *j)
+{
+	_cleanup_json_ json_t *inspect = NULL;
+	int r = container_ours(j, j->q->segment[0], &inspect);
+
+	if (r == 0)
+		r = socket_start(j, inspect);
+	return r < 0 ? r : pin_container(j, inspect);
+}
+
+static bool starts(const struct judge_route *route)
+{
+	return strcmp(route->name, "container_start") == 0 || strcmp(route->name, "container_restart") == 0;
 }
 
 /*
@@ -179,7 +202,7 @@ int judge_container_start(struct judge_request *q, struct judge_verdict *v)
 			return -EPERM;
 	}
 	(void)judge_no_body(q, v);
-	return this_container(&j);
+	return starts(q->route) ? start_this_container(&j) : this_container(&j);
 }
 
 int judge_container_archive(struct judge_request *q, struct judge_verdict *v)
@@ -205,12 +228,23 @@ int judge_container_archive_get(struct judge_request *q, struct judge_verdict *v
 	return r < 0 ? r : pin_container(&j, inspect);
 }
 
+int judge_container_rename(struct judge_request *q, struct judge_verdict *v)
+{
+	struct judging j = { .q = q, .v = v };
+	const char *name = query_get(q, "name");
+
+	(void)judge_no_body(q, v);
+	return socket_name(&j, name && *name == '/' ? name + 1 : name ? name : "");
+}
+
 /* Of containers from before as well: with a restart policy the engine would start them by itself. */
 int judge_container_update(struct judge_request *q, struct judge_verdict *v)
 {
 	struct judging j = { .q = q, .v = v };
 	int r = q->body ? shape_apply(&j, &resources_shape, q->body) : 0;
 
+	if (r == 0)
+		r = socket_powers(&j, q->body);
 	return r < 0 ? r : this_container(&j);
 }
 
@@ -230,6 +264,8 @@ int judge_exec_create(struct judge_request *q, struct judge_verdict *v)
 	struct judging j = { .q = q, .v = v };
 	int r = q->body ? shape_apply(&j, &exec_shape, q->body) : 0;
 
+	if (r == 0)
+		r = socket_powers(&j, q->body);
 	return r < 0 ? r : this_container(&j);
 }
 
@@ -253,7 +289,11 @@ int judge_commit(struct judge_request *q, struct judge_verdict *v)
 	int r = q->body ? shape_apply(&j, &create_shape, q->body) : 0;
 
 	/* An image has no HostConfig; the engine ignores one. */
-	return r < 0 ? r : host_namespaces(&j);
+	if (r == 0)
+		r = host_namespaces(&j);
+	if (r == 0 && q->grant && !q->body && !(q->body = json_object()))
+		r = refuse(&j, 503, "memory", "out of memory");
+	return r < 0 || !q->grant ? r : socket_labels(&j, false);
 }
 
 int judge_checkpoint(struct judge_request *q, struct judge_verdict *v)

@@ -74,44 +74,6 @@ static int judge_build_network(struct judging *j, const char *mode)
 		"network; " OUT_OF_BUILD);
 }
 
-/* Where the engine itself would fetch the context from: never the host, never a program's transport ("ext::"). */
-int build_context(struct judging *j, const char *remote)
-{
-	static const char *const kinds[] = { "", "client-session", "upload-request" };
-	static const char *const schemes[] = { "https://", "http://", "git://", "ssh://", "git@", "github.com/" };
-	static const char *const here[] = {
-		"localhost", "127.", "0.", "[::", "169.254.", "[fe80:", "[::ffff:127."
-	};
-	const char *host, *at;
-
-	for (size_t i = 0; remote && i < ARRAY_SIZE(kinds); i++)
-		if (strcmp(remote, kinds[i]) == 0)
-			remote = NULL;
-	if (!remote)
-		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(schemes); i++) {
-		size_t n = strlen(schemes[i]);
-
-		if (strncasecmp(remote, schemes[i], n) != 0)
-			continue;
-		host = remote + n;
-		at = memchr(host, '@', strcspn(host, "/"));
-		host = at ? at + 1 : host;
-		for (size_t k = 0; k < ARRAY_SIZE(here); k++)
-			if (strncasecmp(host, here[k], strlen(here[k])) == 0)
-				return refuse(
-					j, 403, "build context",
-					"enhanced container isolation: a build context on the host itself is "
-					"blocked, as the engine "
-					"would fetch it with the host's rights; send it from the client");
-		return 0;
-	}
-	return refuse(
-		j, 403, "build context",
-		"enhanced container isolation: a build context must come from the client or from http, https, git "
-		"or ssh");
-}
-
 static const struct field output_fields[] = {
 	{ "Type", FIELD_STRING, NULL, NULL },
 	{ "Attrs", FIELD_STRING_MAP, NULL, NULL },
@@ -123,7 +85,7 @@ static int judge_output(struct judging *j, json_t *output)
 {
 	static const char *const types[] = { "",      "moby", "image",	   "docker",  "oci",
 					     "local", "tar",  "cacheonly", "registry" };
-	const char *type;
+	const char *type, *push;
 	int r;
 
 	if (!json_is_object(output))
@@ -132,6 +94,11 @@ static int judge_output(struct judging *j, json_t *output)
 	if (r < 0)
 		return r;
 	type = json_string_value(json_object_get(output, "Type"));
+	push = json_string_value(json_object_get(json_object_get(output, "Attrs"), "push"));
+	/* E81: what /images/{}/push would do. */
+	if (((type && strcmp(type, "registry") == 0) || (push && strcmp(push, "false") != 0)) &&
+	    !socket_route_allowed(j->q, "image_push"))
+		return socket_blocked(j, "build --push");
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
 		if (strcmp(type ? type : "", types[i]) == 0)
 			return 0;
@@ -186,7 +153,9 @@ int judge_build(struct judge_request *q, struct judge_verdict *v)
 			r = security_option(&j, q->query[i].value);
 	if (r == 0)
 		r = build_context(&j, query_get(q, "remote"));
-	return r < 0 ? r : judge_outputs(&j, query_get(q, "outputs"));
+	if (r == 0)
+		r = judge_outputs(&j, query_get(q, "outputs"));
+	return r < 0 ? r : socket_build(&j);
 }
 
 int judge_grpc(struct judge_request *q, struct judge_verdict *v)

@@ -102,15 +102,50 @@ int rule_binds(struct judging *j, json_t *owner, json_t *value)
 
 /* ---- VolumesFrom: "container[:mode]" ---- */
 
+/*
+ * The other container's socket is its own. If this one may have one as well, it is mounted over the other's: what Binds says
+ * of a place is stronger than what VolumesFrom brings.
+ */
+static int mount_own_socket(struct judging *j, const json_t *m)
+{
+	const char *target = json_string_value(json_object_get(m, "Destination"));
+	json_t *hc = json_object_get(j->q->body, "HostConfig"), *binds = json_object_get(hc, "Binds");
+	_cleanup_free_ char *path = NULL, *bind = NULL;
+	int r = socket_mount(j, &path);
+
+	if (r < 0)
+		return r;
+	if (!target || strchr(target, ':'))
+		return refuse_here(j, 403, "docker socket", "the other container has the Docker socket at an odd place");
+	if (!binds) {
+		binds = json_array();
+		if (json_object_set_new(hc, "Binds", binds) < 0)
+			return refuse_here(j, 503, "memory", "out of memory");
+	}
+	if (asprintf(&bind, "%s:%s", path, target) < 0)
+		return refuse_here(j, 503, "memory", "out of memory");
+	return json_array_append_new(binds, json_string(bind)) < 0 ? refuse_here(j, 503, "memory", "out of memory") : 0;
+}
+
 /* One mount of a container that exists. @ret_path: malloc'd, the host's directory that it shows, or NULL. */
 static int judge_mount_of(struct judging *j, const json_t *m, char **ret_path)
 {
 	const char *type = json_string_value(json_object_get(m, "Type"));
 	const char *source = json_string_value(json_object_get(m, "Source"));
 	const char *name = json_string_value(json_object_get(m, "Name"));
+	bool sockets;
+	int r;
 
-	if (!type || strcmp(type, "bind") == 0)
-		return host_path_judge(j, source ? source : "", ret_path);
+	if (socket_is_ours(j, source))
+		return j->sockets ? mount_own_socket(j, m) : 0; /* what is in a socket's place is not written to */
+	if (!type || strcmp(type, "bind") == 0) {
+		/* That container has the engine's own socket, from before: it would come along as it is. */
+		sockets = j->sockets;
+		j->sockets = false;
+		r = host_path_judge(j, source ? source : "", ret_path);
+		j->sockets = sockets;
+		return r;
+	}
 	if (strcmp(type, "volume") == 0)
 		return name ? volume_named(j, name, ret_path) : 0;
 	if (strcmp(type, "tmpfs") == 0 || strcmp(type, "image") == 0)

@@ -54,6 +54,7 @@ static const struct field network_fields[] = {
 	{ "Name", FIELD_STRING, NULL, NULL },
 	{ "Driver", FIELD_STRING, NULL, rule_network_driver },
 	{ "Options", FIELD_STRING_MAP, NULL, rule_network_options },
+	{ "Labels", FIELD_STRING_MAP, NULL, NULL },
 };
 static const struct shape network_shape = { network_fields, ARRAY_SIZE(network_fields), true };
 
@@ -61,8 +62,13 @@ int judge_network_create(struct judge_request *q, struct judge_verdict *v)
 {
 	struct judging j = { .q = q, .v = v };
 	int r = q->body ? shape_apply(&j, &network_shape, q->body) : 0;
+	const char *name = json_string_value(json_object_get(q->body, "Name"));
 
-	return r < 0 ? r : host_namespaces(&j);
+	if (r == 0)
+		r = host_namespaces(&j);
+	if (r == 0 && q->body)
+		r = socket_labels(&j, false);
+	return r < 0 ? r : socket_name(&j, name ? name : "");
 }
 
 static const struct field connect_fields[] = {
@@ -71,6 +77,16 @@ static const struct field connect_fields[] = {
 };
 static const struct shape connect_shape = { connect_fields, ARRAY_SIZE(connect_fields), false };
 
+/* Which container it is only matters where one client has containers of its own. */
+static int connected_container(struct judging *j)
+{
+	const char *name = json_string_value(json_object_get(j->q->body, "Container"));
+
+	if (!own_only(j->q) || !name)
+		return 0;
+	return container_ours(j, name, NULL);
+}
+
 int judge_network_connect(struct judge_request *q, struct judge_verdict *v)
 {
 	struct judging j = { .q = q, .v = v };
@@ -78,7 +94,23 @@ int judge_network_connect(struct judge_request *q, struct judge_verdict *v)
 
 	if (r == 0)
 		r = network_named(&j, q->segment[0]);
+	if (r == 0)
+		r = connected_container(&j);
 	return r < 0 ? r : host_namespaces(&j);
+}
+
+static const struct field disconnect_fields[] = {
+	{ "Container", FIELD_STRING, NULL, NULL },
+	{ "Force", FIELD_BOOL, NULL, NULL },
+};
+static const struct shape disconnect_shape = { disconnect_fields, ARRAY_SIZE(disconnect_fields), false };
+
+int judge_network_disconnect(struct judge_request *q, struct judge_verdict *v)
+{
+	struct judging j = { .q = q, .v = v };
+	int r = q->body ? shape_apply(&j, &disconnect_shape, q->body) : 0;
+
+	return r < 0 ? r : connected_container(&j);
 }
 
 int judge_plugin(struct judge_request *q, struct judge_verdict *v)

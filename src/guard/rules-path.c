@@ -227,6 +227,13 @@ static int find(const char *clean, struct found *f)
 	return S_ISDIR(f->st.st_mode) ? append_missing(f) : -ENOTDIR;
 }
 
+static bool looks_like_socket(const char *path)
+{
+	size_t n = path ? strlen(path) : 0;
+
+	return n > 5 && strcmp(path + n - 5, ".sock") == 0;
+}
+
 /* The same socket under another name: a hard link. Directories have none. */
 static bool is_same_socket(const struct stat *st, const char *path)
 {
@@ -241,7 +248,7 @@ static struct bind_decision decide(const struct judging *j, const struct found *
 	static const char *const always[] = { "/etc/caisson", "/run/caisson", "/var/lib/caisson",
 					      "/run/docker.sock" };
 	const struct judge_host *host = j->q->host;
-	const char *protected_paths[ARRAY_SIZE(always) + MAX_PROTECTED];
+	const char *protected_paths[ARRAY_SIZE(always) + MAX_PROTECTED + 1];
 	struct bind_context ctx = { .protected_paths = protected_paths };
 	const struct bind_source src = {
 		.path = f->path,
@@ -262,6 +269,7 @@ static struct bind_decision decide(const struct judging *j, const struct found *
 		return (struct bind_decision){ .rule = "too many protected paths" };
 	for (size_t i = 0; host && i < host->n_protected; i++)
 		protected_paths[ctx.n_protected++] = host->protected_paths[i];
+	protected_paths[ctx.n_protected++] = j->q->settings->socket.directory;
 	for (size_t i = 0; i < ctx.n_protected; i++)
 		if (is_same_socket(&f->st, protected_paths[i]))
 			return (struct bind_decision){ .rule = "never: control sockets of engines" };
@@ -297,28 +305,40 @@ bool host_path_steady(const char *path)
 	return true;
 }
 
-static bool looks_like_socket(const char *path)
+/*
+ * The engine's socket: this guard's, the engine's own, what Docker's clients call it everywhere, or that of a container that
+ * is made again from what `docker inspect` says.
+ */
+static bool is_engine_socket(const struct judging *j, const char *clean, const struct found *f)
 {
-	size_t n = path ? strlen(path) : 0;
+	static const char *const names[] = { "/run/docker.sock", "/var/run/docker.sock" };
+	const struct judge_host *host = j->q->host;
 
-	return n > 5 && strcmp(path + n - 5, ".sock") == 0;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(clean, names[i]) == 0 || (f->path && strcmp(f->path, names[i]) == 0) ||
+		    is_same_socket(&f->st, names[i]))
+			return true;
+	for (size_t i = 0; host && i < host->n_protected; i++)
+		if (looks_like_socket(host->protected_paths[i]) &&
+		    (strcmp(clean, host->protected_paths[i]) == 0 || is_same_socket(&f->st, host->protected_paths[i])))
+			return true;
+	return socket_is_ours(j, clean);
 }
 
+/* Nobody could judge what is said through it. */
 static int refuse_socket(struct judging *j)
 {
-	json_t *list = member_fold(j->q->settings->json, "enhancedContainerIsolation");
 	char image[600];
 
-	list = member_fold(member_fold(member_fold(list, "dockerSocketMount"), "imageList"), "images");
 	image_familiar(j->image ? j->image : "", image, sizeof image);
 	j->v->setting = "enhancedContainerIsolation.dockerSocketMount.imageList";
-	return refuse(
-		j, 403, "docker socket",
-		"enhanced container isolation: Docker socket mount denied for container with image \"%s\"; %s",
-		image,
-		json_array_size(list) == 0
-			? "allowed image list is empty."
-			: "the allowed image list is not honoured by this version: no image may mount it.");
+	return refuse(j, 403, "docker socket",
+		      "enhanced container isolation: Docker socket mount denied for container with image \"%s\"; %s",
+		      image,
+		      j->q->settings->socket.n_images == 0
+			      ? "allowed image list is empty."
+			      : "only the Docker Engine's own socket, by its own name, can be allowed: any other socket of an "
+				"engine is a restricted host mount.");
 }
 
 static int refuse_path(struct judging *j, const char *path, const char *rule)
@@ -351,8 +371,18 @@ int host_path_judge(struct judging *j, const char *path, char **ret)
 		return refuse_here(j, 400, "restricted host mount",
 				   "the host path is not absolute, too long or has control characters");
 	r = find(clean, &f);
+	if (is_engine_socket(j, clean, &f))
+		return socket_mount(j, ret);
 	if (r < 0 && looks_like_socket(clean))
 		return refuse_socket(j);
+	for (size_t i = 0; i < j->q->n_entries; i++) {
+		if (!j->q->entries[i]->create.no_binds)
+			continue;
+		j->v->setting = j->q->entries[i]->setting;
+		return refuse_here(j, 403, "docker socket request",
+				   "mounts denied: host paths are blocked for what is made through this container's Docker socket "
+				   "(\"create\" of %s)", j->q->entries[i]->setting);
+	}
 	if (r < 0)
 		return refuse_here(j, 403, "restricted host mount",
 				   "mounts denied: cannot find out where %.512s leads: %s", clean,

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "guard/engine.h"
 #include "guard/rules.h"
+#include "socket/grants.h"
 
 /* Mount options, split at commas as the engine splits them. */
 static const char *next_option(const char **s, size_t *ret_len)
@@ -114,6 +115,7 @@ static int bind_options(struct judging *j, json_t *options, const char *o, const
 	static const char *const propagation[] = { "bind", "rbind", "shared", "rshared", "slave", "rslave" };
 	_cleanup_free_ char *path = NULL;
 	const char *s, *rest = o;
+	bool sockets;
 	size_t len;
 	int r;
 
@@ -125,7 +127,11 @@ static int bind_options(struct judging *j, json_t *options, const char *o, const
 	if (*device != '/')
 		return refuse_here(j, 400, "volume options",
 				   "a volume with o=bind needs an absolute path as its device");
+	/* What is mounted is what the volume has, whatever the bind is called: no socket of the container's own. */
+	sockets = j->sockets;
+	j->sockets = false;
 	r = host_path_judge(j, device, &path);
+	j->sockets = sockets;
 	if (r < 0)
 		return r;
 	if (ret_device) {
@@ -235,6 +241,28 @@ int rule_volume_driver(struct judging *j, json_t *owner, json_t *value)
 			   driver);
 }
 
+/* The engine makes volumes that are not there, but without the label by which a scope knows its own. */
+static int make_own_volume(struct judging *j, const char *name)
+{
+	_cleanup_free_ char *body = NULL, *answer = NULL;
+	struct engine_call call = { .method = "POST", .path = "/volumes/create", .type = "application/json" };
+	struct err e = { 0 };
+	size_t len;
+	int r;
+
+	if (!own_only(j->q))
+		return 0;
+	if (asprintf(&body, "{\"Name\": \"%s\", \"Labels\": {\"" SCOPE_LABEL "\": \"%s\"}}", name, j->q->grant->scope) < 0)
+		return refuse_here(j, 503, "memory", "out of memory");
+	call.body = body;
+	call.len = strlen(body);
+	r = engine_call(j->q->engine, &call, &answer, &len, &e);
+	if (r == 201)
+		return 0;
+	return refuse(j, 503, "engine", "enhanced container isolation: volume %s cannot be made: %s", name,
+		      r < 0 ? e.msg : answer);
+}
+
 int volume_named(struct judging *j, const char *name, char **ret_device)
 {
 	_cleanup_free_ char *path = NULL;
@@ -249,14 +277,16 @@ int volume_named(struct judging *j, const char *name, char **ret_device)
 		return refuse_here(j, 503, "memory", "out of memory");
 	r = engine_get(j->q->engine, path, &volume, &e);
 	if (r == -ENOENT)
-		return 0;
+		return make_own_volume(j, name);
 	if (r < 0)
 		return refuse(j, 503, "engine",
 			      "enhanced container isolation: cannot judge volume %s without the engine: %s", name,
 			      e.msg);
 	driver = json_string_value(json_object_get(volume, "Driver"));
 	options = json_object_get(volume, "Options");
-	if (!driver || strcmp(driver, "local") != 0)
+	if (!own_volume(j, volume))
+		r = refuse_here(j, 403, "own things only", "volume %s was not made through this container's Docker socket", name);
+	else if (!driver || strcmp(driver, "local") != 0)
 		r = refuse_here(j, 403, "volume drivers",
 				"volume %s is of driver \"%.64s\"; only \"local\" is allowed", name,
 				driver ? driver : "?");
@@ -281,11 +311,38 @@ static const struct field volume_fields[] = {
 };
 static const struct shape volume_shape = { volume_fields, ARRAY_SIZE(volume_fields), false };
 
+/* The engine answers with the one that is there already. */
+static int own_name(struct judging *j, const char *name)
+{
+	json_t *volume = NULL;
+	int r;
+
+	if (!volume_name_valid(name, strlen(name)))
+		return refuse_here(j, 400, "volume", "\"%.128s\" is not the name of a volume", name);
+	r = object_look_up(j, "volumes", name, "", &volume);
+	if (r == 0 && volume && !own_volume(j, volume))
+		r = refuse(j, 409, "own things only",
+			   "enhanced container isolation: volume %s was not made through this container's Docker socket", name);
+	json_decref(volume);
+	return r;
+}
+
 int judge_volume_create(struct judge_request *q, struct judge_verdict *v)
 {
 	struct judging j = { .q = q, .v = v };
+	const char *name;
+	int r;
 
-	return q->body ? shape_apply(&j, &volume_shape, q->body) : 0;
+	if (!q->body && q->grant && !(q->body = json_object()))
+		return refuse(&j, 503, "memory", "out of memory");
+	r = q->body ? shape_apply(&j, &volume_shape, q->body) : 0;
+	if (r < 0 || !q->body)
+		return r;
+	name = json_string_value(json_object_get(q->body, "Name"));
+	r = socket_labels(&j, false);
+	if (r == 0 && name && *name && own_only(q))
+		r = own_name(&j, name);
+	return r < 0 || !name ? r : socket_name(&j, name);
 }
 
 int judge_volume_update(struct judge_request *q, struct judge_verdict *v)

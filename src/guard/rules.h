@@ -17,6 +17,7 @@ int judge_no_body(struct judge_request *q, struct judge_verdict *v);
 int judge_info(struct judge_request *q, struct judge_verdict *v);
 int judge_container_create(struct judge_request *q, struct judge_verdict *v);
 int judge_container_start(struct judge_request *q, struct judge_verdict *v); /* also restart, unpause, attach */
+int judge_container_rename(struct judge_request *q, struct judge_verdict *v);
 int judge_container_update(struct judge_request *q, struct judge_verdict *v);
 int judge_container_archive(struct judge_request *q, struct judge_verdict *v);
 int judge_container_archive_get(struct judge_request *q, struct judge_verdict *v);
@@ -30,6 +31,7 @@ int judge_build(struct judge_request *q, struct judge_verdict *v);
 int judge_grpc(struct judge_request *q, struct judge_verdict *v);
 int judge_network_create(struct judge_request *q, struct judge_verdict *v);
 int judge_network_connect(struct judge_request *q, struct judge_verdict *v);
+int judge_network_disconnect(struct judge_request *q, struct judge_verdict *v);
 int judge_volume_create(struct judge_request *q, struct judge_verdict *v);
 int judge_volume_update(struct judge_request *q, struct judge_verdict *v);
 int judge_plugin(struct judge_request *q, struct judge_verdict *v);
@@ -50,6 +52,8 @@ struct judging {
 	struct judge_verdict *v;
 	const char *image; /* of the container, as the client named it; NULL: none is known */
 	bool host_ns[OCI_NS_COUNT]; /* asked for from the host: refused together, as the runtime does */
+	bool sockets;	   /* a bind of the engine's socket is possible here: a container is being made */
+	char *socket_path; /* owned; its socket, once it has asked for one */
 	struct {
 		const char *name; /* NULL: element @index of an array */
 		size_t index;
@@ -185,6 +189,66 @@ int host_path_judge(struct judging *j, const char *path, char **ret);
  */
 bool host_path_steady(const char *path);
 
+/* ---- the engine's socket in containers (rules-socket.c, rules-own.c) ---- */
+
+/*
+ * socket_mount() - a container that is being made asks for the engine's socket. @ret: malloc'd, the path of the one that it
+ * gets instead. Refused with M5 or M6 unless its image may have one.
+ */
+int socket_mount(struct judging *j, char **ret);
+
+/* socket_is_ours() - is this path a socket that some container was given? */
+bool socket_is_ours(const struct judging *j, const char *path);
+
+/*
+ * socket_start() - a container is started: if it has a socket, is its image, as it really is, still one that may? From then
+ * on the socket is this container's and no other's.
+ */
+int socket_start(struct judging *j, const json_t *inspect);
+
+/* socket_judge() - a request that came through a container's socket, before any other rule (E69-E82). */
+int socket_judge(struct judge_request *q, struct judge_verdict *v);
+
+/* socket_count() - note what came of a request through a container's socket. */
+void socket_count(struct judge_request *q, bool refused);
+
+/* socket_made() - what is put on a container that is made, and what an entry's "create" demands of it. */
+int socket_made(struct judging *j);
+
+/*
+ * socket_route_allowed() - may the client call this endpoint, by the command list that holds for it? For requests that do
+ * the same in another way ("image_push"). Always true for clients on the host.
+ */
+bool socket_route_allowed(const struct judge_request *q, const char *route);
+
+/* socket_blocked() - the refusal M7. @what: path and query as the client wrote them. */
+int socket_blocked(struct judging *j, const char *what);
+
+/* socket_build() - labels that a build gets: its scope, and the number by which its image is found. */
+int socket_build(struct judging *j);
+
+/* own_only() - the entry that keeps this request to its scope's own things, or NULL. */
+const struct socket_image *own_only(const struct judge_request *q);
+
+/* own_judge() - of a scope's own things only (ownOnly): is this one of them? Narrows lists. */
+int own_judge(struct judging *j);
+
+/* socket_labels() - of the body: the scope, and what the entry wants. @from_image: an image brings labels as well. */
+int socket_labels(struct judging *j, bool from_image);
+
+/* socket_name(), socket_network(), socket_powers() - are these within the entry's "create"? @config: HostConfig and the like. */
+int socket_name(struct judging *j, const char *name);
+int socket_network(struct judging *j, const char *name);
+int socket_powers(struct judging *j, const json_t *config);
+
+/* own_volume() - is the engine's description of a volume one of the scope's (or does it not matter)? */
+bool own_volume(const struct judging *j, const json_t *volume);
+
+/* own_container() - is this container of the scope of j->q->grant? 404 if not, in the engine's words. */
+int own_container(struct judging *j, const json_t *inspect, const char *name);
+
+#define SCOPE_LABEL "io.caisson.scope"
+
 /*
  * container_copy() - may the engine copy (@write: into; else out of) the container @inspect? It mounts all that the
  * container has mounted and works there as root of the host.
@@ -197,7 +261,16 @@ int container_copy(struct judging *j, const json_t *inspect, bool write);
  */
 int container_look_up(struct judging *j, const char *name, json_t **ret_inspect);
 
-/* container_ours() - as container_look_up(), and refuse if it does not run under Caisson. @ret_inspect may be NULL. */
+/* object_look_up() - GET /KIND/NAME/TAIL. Return: 0 with *@ret NULL when there is none, -EPERM with the verdict. */
+int object_look_up(struct judging *j, const char *kind, const char *name, const char *tail, json_t **ret);
+
+/* pin_container() - send on the id of the container that was judged in the place of its name. */
+int pin_container(struct judging *j, const json_t *inspect);
+
+/*
+ * container_ours() - as container_look_up(), and refuse if it does not run under Caisson, or lives on from before without
+ * isolation (but to start or restart it). @ret_inspect may be NULL.
+ */
 int container_ours(struct judging *j, const char *name, json_t **ret_inspect);
 
 /* build_context() - may the engine fetch this for a build? Also "", and what the client sends. */

@@ -303,12 +303,44 @@ static int rule_frontend_attr(void *ctx, const struct pb_value *v)
 		     -EPERM;
 }
 
+/* E81: what POST /images/{}/push would do. */
+static int judge_push(struct solving *s)
+{
+	return socket_route_allowed(s->j.q, "image_push") ? 0 : socket_blocked(&s->j, "build --push");
+}
+
+static int rule_exporter_attr(void *ctx, const struct pb_value *v)
+{
+	static const char *const no[] = { "false", "0", "f", "F", "FALSE", "False" }; /* Go's ParseBool; "" is true */
+
+	if (!pb_equal(v->key, v->key_len, "push") || is_one_of(v->data, v->len, no, ARRAY_SIZE(no)))
+		return 0;
+	return judge_push(ctx);
+}
+
+/* A cache that is exported to a registry is pushed there. */
+static int rule_cache_export(void *ctx, const struct pb_value *v)
+{
+	struct solving *s = ctx;
+
+	return v->len && !socket_route_allowed(s->j.q, "image_push") ? socket_blocked(&s->j, "build --cache-to") : 0;
+}
+
+static int rule_cache_export_type(void *ctx, const struct pb_value *v)
+{
+	int r = rule_cache_type(ctx, v);
+
+	return r == 0 && pb_equal(v->data, v->len, "registry") ? rule_cache_export(ctx, v) : r;
+}
+
 /* Exporters write to the engine's images, to a registry or to the client; one that is not known might write elsewhere. */
 static int rule_exporter(void *ctx, const struct pb_value *v)
 {
 	static const char *const known[] = { "", "moby", "image", "docker", "oci", "local", "tar", "cacheonly", "registry" };
 	struct solving *s = ctx;
 
+	if (pb_equal(v->data, v->len, "registry"))
+		return judge_push(s);
 	if (is_one_of(v->data, v->len, known, ARRAY_SIZE(known)))
 		return 0;
 	return refuse(&s->j, 403, "build outputs",
@@ -331,19 +363,26 @@ static const struct pb_field cache_entry_fields[] = {
 };
 static const struct pb_shape cache_entry_shape = { "CacheOptionsEntry", cache_entry_fields, ARRAY_SIZE(cache_entry_fields) };
 
+static const struct pb_field cache_export_fields[] = {
+	{ 1, PB_BYTES, .rule = rule_cache_export_type },
+	{ 2, PB_MAP, true },
+};
+static const struct pb_shape cache_export_shape = { "CacheOptionsEntry", cache_export_fields,
+						    ARRAY_SIZE(cache_export_fields) };
+
 /* 1 to 3: registry references, of old clients */
 static const struct pb_field cache_fields[] = {
-	{ 1, PB_BYTES },
+	{ 1, PB_BYTES, .rule = rule_cache_export },
 	{ 2, PB_BYTES, true },
 	{ 3, PB_MAP, true },
-	{ 4, PB_MESSAGE, true, &cache_entry_shape },
+	{ 4, PB_MESSAGE, true, &cache_export_shape },
 	{ 5, PB_MESSAGE, true, &cache_entry_shape },
 };
 static const struct pb_shape cache_shape = { "CacheOptions", cache_fields, ARRAY_SIZE(cache_fields) };
 
 static const struct pb_field exporter_fields[] = {
 	{ 1, PB_BYTES, .rule = rule_exporter },
-	{ 2, PB_MAP, true },
+	{ 2, PB_MAP, true, .rule = rule_exporter_attr },
 };
 static const struct pb_shape exporter_shape = { "Exporter", exporter_fields, ARRAY_SIZE(exporter_fields) };
 
@@ -351,7 +390,7 @@ static const struct pb_field solve_fields[] = {
 	{ 1, PB_BYTES }, /* Ref */
 	{ 2, PB_MESSAGE, .of = &definition_shape },
 	{ 3, PB_BYTES, .rule = rule_exporter },
-	{ 4, PB_MAP, true }, /* the exporter's */
+	{ 4, PB_MAP, true, .rule = rule_exporter_attr }, /* the exporter's */
 	{ 5, PB_BYTES },     /* Session */
 	{ 6, PB_BYTES, .rule = rule_frontend },
 	{ 7, PB_MAP, true, .rule = rule_frontend_attr },

@@ -197,7 +197,9 @@ int plan_bind(const struct runtime *rt, struct plan *p, struct planned_mount *m,
 	r = source_describe(rt, fd, &s, e);
 	if (r < 0)
 		return err_ctx(e, r, "source %s", source);
-	r = source_judge(p, ctx, &s, source, &d, e);
+	r = plan_socket(p, m, ctx->container_id, fd, s.path, e);
+	if (r == 0)
+		r = source_judge(p, ctx, &s, source, &d, e);
 	if (r < 0)
 		return r;
 	m->map.verdict = d.verdict;
@@ -212,7 +214,7 @@ int plan_bind(const struct runtime *rt, struct plan *p, struct planned_mount *m,
 	m->kind = MOUNT_STAGED;
 	m->staged = STAGED_BIND;
 	m->is_dir = S_ISDIR(s.st.st_mode);
-	m->empty_shm = m->map.verdict == BIND_ENGINE && m->is_dir && strcmp(s.fstype, "tmpfs") == 0;
+	m->engine_tmpfs = m->map.verdict == BIND_ENGINE && m->is_dir && strcmp(s.fstype, "tmpfs") == 0;
 	m->fd = mnt_clone(fd, "", m->opt.recursive, e);
 	return m->fd < 0 ? m->fd : 0;
 }

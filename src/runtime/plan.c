@@ -147,7 +147,8 @@ int plan_make(const struct runtime *rt, const struct plan_args *a, struct plan *
 		.root = { .fd = -EBADF, .parent_fd = -EBADF },
 	};
 	const char *const protected_paths[] = { rt->root, rt->ids_path, "/etc/caisson", "/run/caisson",
-						a->settings->file[0] == '/' ? a->settings->file : "/etc/caisson" };
+						a->settings->file[0] == '/' ? a->settings->file : "/etc/caisson",
+						a->settings->socket.directory };
 	struct bind_context ctx = {
 		.container_id = a->id,
 		.bundle = a->bundle,
@@ -189,6 +190,7 @@ void plan_done(struct plan *p)
 		if (m->overlay)
 			planned_root_done(m->overlay);
 		free(m->overlay);
+		planned_socket_free(m->socket);
 	}
 	planned_root_done(&p->root);
 	free(p->mounts);

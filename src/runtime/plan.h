@@ -50,18 +50,24 @@ struct source_map {
 
 struct planned_root;
 
+/* A Docker socket of the container's own. */
+struct planned_socket {
+	int dir; /* the token's directory */
+};
+
 struct planned_mount {
 	const struct oci_mount *spec;
 	struct mount_options opt;
 	enum mount_kind kind;
 	enum staged_kind staged;
 	bool is_dir;
-	bool empty_shm; /* the source cannot be id-mapped but need not be: an empty tmpfs of ours takes its place */
+	bool engine_tmpfs; /* a directory of the engine's on tmpfs: mounted as it is where tmpfs cannot be id-mapped */
 	bool plain;	/* belongs to the container's ids as it is: no mapping */
 	bool no_nodes;	/* holds no device node and never will: need not be nodev */
 	int fd;		/* STAGED: detached mount, owned until it is attached to the stage */
 	struct source_map map;
 	struct planned_root *overlay; /* STAGED_OVERLAY, owned */
+	struct planned_socket *socket; /* STAGED_BIND: a Docker socket of the container's own; owned, NULL: none */
 	char name[24]; /* on the stage */
 };
 
@@ -132,6 +138,23 @@ void plan_done(struct plan *p);
 int plan_root(const struct runtime *rt, struct plan *p, const char *bundle, int *ret_upper, struct err *e);
 int plan_bind(const struct runtime *rt, struct plan *p, struct planned_mount *m, const struct bind_context *ctx,
 	      struct err *e);
+
+/*
+ * plan_socket() - is the opened source a Docker socket that the guard made (<settings' directory>/<token>/docker.sock),
+ * and is it for the container @id? Then m->socket is set, and the mount will be nosuid, nodev, noexec. @fd: O_PATH,
+ * borrowed; @path: where the kernel says it lies. Return: 1; 0: it is something else, for the policy to decide; -EPERM: it
+ * is another container's, nobody's yet, or not root's alone, ...
+ */
+int plan_socket(const struct plan *p, struct planned_mount *m, const char *id, int fd, const char *path, struct err *e);
+void planned_socket_free(struct planned_socket *socket);
+
+/*
+ * stage_socket() - let the ids of the container, which start at @base, and no others use its socket, which @mnt is a
+ * detached mount of: the guard is told by the file "ids", and the socket belongs to container root and to the group of
+ * the same number as its directory's on the host.
+ */
+int stage_socket(const struct planned_socket *socket, int mnt, uint32_t base, struct err *e);
+
 int plan_overlay_mount(const struct runtime *rt, struct plan *p, struct planned_mount *m,
 		       const struct bind_context *ctx, struct err *e);
 int plan_devices(struct plan *p, struct err *e);

@@ -289,24 +289,21 @@ static int map_bind(const struct plan *p, struct planned_mount *m, const struct 
 	return fd < 0 ? fd : mnt_idmap(m->fd, fd, recursive, m->spec->source, e);
 }
 
-static int replace_shm(struct planned_mount *m, const struct stage_context *c, struct err *e)
+/*
+ * Before Linux 6.3, which can id-map tmpfs: a shared /dev/shm, a memory volume, secrets. What the container
+ * makes there has ids of its range anyway, as it does for a container that has joined it; its root gets the top. Files
+ * of others are nobody's, with what they let everyone do.
+ */
+static int own_tmpfs(const struct planned_mount *m, const struct stage_context *c, struct err *e)
 {
-	_cleanup_close_ int fs = mnt_fs_open("tmpfs", e);
-	char id[16];
-	int r = fs, mnt;
+	struct stat st;
 
-	(void)snprintf(id, sizeof id, "%u", c->base);
-	if (r >= 0)
-		r = mnt_fs_set(fs, "uid", id, e);
-	if (r == 0)
-		r = mnt_fs_set(fs, "gid", id, e);
-	if (r == 0)
-		r = mnt_fs_set(fs, "mode", "1777", e);
-	mnt = r < 0 ? r : mnt_fs_create(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, e);
-	if (mnt < 0)
-		return mnt;
-	(void)fd_close(m->fd);
-	m->fd = mnt;
+	if (fstat(m->fd, &st) < 0)
+		return err_sys(e, errno, "stat source %s", m->spec->source);
+	if (st.st_uid != 0 || st.st_gid != 0)
+		return 0;
+	if (fchownat(m->fd, "", c->base, c->base, AT_EMPTY_PATH) < 0 && errno != EROFS)
+		return err_sys(e, errno, "give source %s to the container's root", m->spec->source);
 	return 0;
 }
 
@@ -314,10 +311,10 @@ static int make_bind(const struct plan *p, struct planned_mount *m, const struct
 {
 	bool recursive = m->opt.recursive || m->opt.idmap_recursive;
 	uint64_t nodev = MOUNT_ATTR_NODEV;
-	int r = map_bind(p, m, c, recursive, e);
+	int r = m->socket ? stage_socket(m->socket, m->fd, c->base, e) : map_bind(p, m, c, recursive, e);
 
-	if (r == -EINVAL && m->empty_shm)
-		r = replace_shm(m, c, e);
+	if (r == -EINVAL && m->engine_tmpfs)
+		r = own_tmpfs(m, c, e);
 	if (r < 0)
 		return r;
 	/*

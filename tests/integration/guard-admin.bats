@@ -231,7 +231,7 @@ built-in defaults"
 	put "$W/admin-settings.json" '{}'
 	put "$W/admin-settings.d/x.json" '{"caisson": {"alowHooks": false}}'
 	run -1 timeout 10 "$CAISSON_GUARD" --listen "unix://$ENGINE/never.sock" --engine "unix://$ENGINE_SOCK" --settings "$W"
-	assert_has "$output" "$W/admin-settings.d/x.json: caisson: unknown key \"alowHooks\"; remove it or see docs/settings.md for the known ones"
+	assert_has "$output" "$W/admin-settings.d/x.json: caisson: unknown key \"alowHooks\"; write \"allowHooks\" or remove it"
 	[ ! -e "$ENGINE/never.sock" ]
 }
 
@@ -477,6 +477,30 @@ commands() {
 	assert_has "$output" "is served by an engine, not by the guard"
 }
 
+# runc_row - states of what doctor says about the runc of our own dockerd, and about builds
+runc_row() {
+	ctl --json doctor | jq -r --arg pid "(pid $(cat "$ENGINE/dockerd.pid"))" \
+		'[.checks[] | select((.check == "runc" and (.detail | contains($pid))) or .check == "builds") | "\(.check) \(.state)"] | sort | join(", ")'
+}
+
+runc_row_is() {
+	[ "$(runc_row)" = "$1" ]
+}
+
+@test "doctor: what was tried and what a PATH looks like are not at odds" {
+	# The runc on the PATH of this engine is not Caisson by its name, and the trial says that it is not.
+	assert_eq "$(runc_row)" "builds warning, runc broken"
+	guard_stop
+	spawn "$ENGINE/guard.log" "$CAISSON_GUARD" --listen "unix://$GUARD_SOCK" --engine "unix://$ENGINE_SOCK" \
+		--settings "$ENGINE/guard" --audit "$GUARD_AUDIT" --state "$ENGINE/guard-state" --runc-is-caisson >"$ENGINE/guard.pid"
+	eventually 10 test -S "$GUARD_SOCK"
+	eventually 10 runc_row_is "builds ok, runc warning"
+	run ctl doctor
+	assert_has "$output" "where caissond has --runc-is-caisson, run: caissonctl install"
+	guard_stop
+	guard_start
+}
+
 # ---- audit ----------------------------------------------------------------------------------------------------
 
 refuse_one() {
@@ -502,6 +526,13 @@ refuse_one() {
 	done
 	run -0 timeout 10 "$CAISSON_CTL" --socket "$GUARD_SOCK" audit
 	assert_match "${lines[-1]}" "^2.* refused uid 0 .*docker container_create n3: .*can't share namespaces"
+}
+
+@test "audit: where it is in the journal, that is said, also by what follows" {
+	run -1 ctl audit --file journal
+	assert_eq "$output" "caissonctl: the audit is in the journal; read it with: journalctl -t caissond"
+	run -1 timeout 5 "$CAISSON_CTL" --socket "$GUARD_SOCK" audit -f --file journal:/x
+	assert_has "$output" "journalctl -t caissond -f"
 }
 
 @test "audit: the line of the setting that decided" {
@@ -541,6 +572,7 @@ tree() {
 	mkdir -p "$R/etc/systemd/system/docker.service.d"
 	printf '[Service]\n# the administrator'"'"'s\n' >"$R/etc/systemd/system/docker.service.d/caisson.conf"
 	touch -d 2001-02-03 "$R/etc/docker/daemon.json"
+	mkdir "$R/etc/logrotate.d"
 	tree >"$ENGINE/before"
 	run -0 ctl install --dry-run --root "$R"
 	assert_has "$output" "change /etc/docker/daemon.json"
@@ -556,6 +588,9 @@ tree() {
 	grep -q '^Environment=PATH=.*/caisson/bin:' "$R/etc/systemd/system/docker.service.d/caisson.conf"
 	grep -q '^Environment=PATH=.*/caisson/bin:' "$R/etc/systemd/system/containerd.service.d/caisson.conf"
 	grep -qx 'SocketGroup=docker' "$R/etc/systemd/system/caissond.socket"
+	# What the unit writes is what is rotated; and it has the engine's view of the host.
+	grep -q -- "--audit $(sed -n 's/ {$//p' "$R/etc/logrotate.d/caissond") " "$R/etc/systemd/system/caissond.service"
+	refute_match "$(grep -v '^#' "$R/etc/systemd/system/caissond.service")" 'ProtectSystem|ProtectHome|PrivateTmp|ReadWritePaths|ProtectKernelTunables'
 	assert_match "$(readlink "$R"/usr/local/libexec/caisson/bin/runc "$R"/usr/libexec/caisson/bin/runc)" 'bin/caisson$'
 	tree >"$ENGINE/installed"
 	run -0 ctl install --root "$R"
@@ -577,6 +612,7 @@ tree() {
 	printf '[Service]\nExecStart=/usr/bin/dockerd -H unix:///var/run/docker.sock \\\n  --debug --host=unix:///x\n' >"$R/lib/systemd/system/docker.service"
 	tree >"$ENGINE/before"
 	run -0 ctl install --root "$R"
+	[ ! -e "$R/etc/logrotate.d" ]
 	grep -qx 'ExecStart=/usr/bin/dockerd --debug -H unix:///run/caisson/engine/docker.sock' "$R/etc/systemd/system/docker.service.d/caisson.conf"
 	run -0 ctl uninstall --root "$R"
 	tree | diff "$ENGINE/before" -

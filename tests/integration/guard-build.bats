@@ -33,7 +33,10 @@ entitlements() {
 	jq --argjson on "$1" '.builder = {Entitlements: {"network-host": $on, "security-insecure": $on}}' \
 		"$ENGINE/etc/daemon.json" >"$ENGINE/etc/new.json"
 	mv "$ENGINE/etc/new.json" "$ENGINE/etc/daemon.json"
+	: >"$ENGINE/guard.log"
 	guard_restart_engine
+	# The trials are over: what is found as runc may be changed from here on.
+	eventually 30 grep -q 'engine: its runc is Caisson' "$ENGINE/guard.log"
 }
 
 # runc_becomes caisson|peer - what the engine finds as runc; the guard is not told
@@ -142,6 +145,34 @@ passes() {
 	assert_has "$output" "connection refused"
 }
 
+# context_server - in the engine's network, on its loopback only: CPORT. /ctx.tar is a context, /away leads to it
+context_server() {
+	CPORT=$((RANDOM % 20000 + 20000))
+	mkdir -p "$ENGINE/www"
+	tar -C "$ENGINE/ctx" -cf "$ENGINE/www/ctx.tar" Dockerfile
+	in_net "$ENGINE_NET" bash -c "$(declare -f spawn); spawn '$ENGINE/www.log' '$PYTHON' -m http.server --directory '$ENGINE/www' $CPORT" >"$ENGINE/www.pid"
+	eventually 10 in_net "$ENGINE_NET" curl -s -o /dev/null "http://127.0.0.1:$CPORT/"
+}
+
+# build_from SOCKET URL - what the classic builder says to a context that the engine fetches
+build_from() {
+	output=$(curl -sS -g -G --max-time 60 --unix-socket "$1" -X POST http://d/build --data-urlencode "remote=$2")
+}
+
+@test "a context on the engine's own host is refused by each of its spellings, also those that only resolvers know" {
+	local host taken=0
+	context_server
+	for host in 127.0.0.1 127.8.9.10 localhost LOCALHOST localhost. 127.1 0x7f000001 2130706433 017700000001 0 0.0.0.0 '[::]' '[::ffff:127.0.0.1]' \
+		a@127.0.0.1 a@b@127.0.0.1; do
+		build_from "$ENGINE_SOCK" "http://$host:$CPORT/ctx.tar"
+		[[ $output != *"Successfully built"* ]] || taken=$((taken + 1))
+		build_from "$GUARD_SOCK" "http://$host:$CPORT/ctx.tar"
+		assert_match "$output" 'enhanced container isolation: (a build context on the host itself is blocked|the host of a build context must be)' "$host"
+	done
+	kill "$(cat "$ENGINE/www.pid")"
+	[ "$taken" -gt 5 ] || fail "the engine took $taken of them"
+}
+
 # ---- gRPC -------------------------------------------------------------------------------------------------
 
 @test "without entitlements in the engine /grpc passes, and a restart of the engine is noticed" {
@@ -173,6 +204,9 @@ passes() {
 	refused "control group" frontend=dockerfile.v0 opt.cgroup-parent=/system.slice
 	refused "on the host itself" frontend=dockerfile.v0 opt.context=http://127.0.0.1/x.tar
 	refused "on the host itself" frontend=dockerfile.v0 opt.context:base=http://127.0.0.1/x.tar
+	refused "in its usual form" frontend=dockerfile.v0 opt.context=http://127.1/x.tar
+	refused "on the host itself" frontend=dockerfile.v0 opt.context=http://[::ffff:127.0.0.1]/x.tar
+	refused "in its usual form" source=https://0x7f000001/x
 	refused "must come from the client" frontend=dockerfile.v0 opt.context=file:///etc
 	refused "on the host itself" source=http://127.0.0.1:1/x
 	refused "must come from the client" source=git://example.com/x.git attr.git.fullurl=ext::sh

@@ -202,6 +202,29 @@ guard_isolation() {
 	assert_match "$output" 'later$'
 }
 
+@test "P3: of a 101 only the protocol counts, not its words" {
+	local words
+	dbg aa
+	run -0 raw early "$GUARD_SOCK" aa
+	assert_has "$output" "101 UPGRADED"
+	run -0 raw session "$GUARD_SOCK"
+	assert_has "$output" "101 Switching Protocols"
+	fake_open
+	for words in UPGRADED 'Switching Protocols' 'Something Else'; do
+		printf 'HTTP/1.1 101 %s\r\nConnection: upgrade\r\nUPGRADE: H2C\r\n\r\nhello' "$words" >"$FAKE_RECORD.answer"
+		run -0 raw send "$FAKE_SOCK" 'POST /session HTTP/1.1\r\nHost: \r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n' 2
+		assert_has "$output" "HTTP/1.1 101 $words"
+		assert_has "$output" hello
+	done
+	for words in 'Upgrade: tcp' 'Upgrade: websocket' 'X: h2c'; do
+		printf 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n%s\r\n\r\nhello' "$words" >"$FAKE_RECORD.answer"
+		run -0 raw send "$FAKE_SOCK" 'POST /session HTTP/1.1\r\nHost: \r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n' 2
+		assert_has "$output" "502 Bad Gateway"
+		refute_has "$output" hello
+	done
+	fake_close
+}
+
 @test "P4: the head of wait comes at once" {
 	dbg aa
 	run -0 timeout 3 "$PYTHON" "$CAISSON_SRC/tests/lib/raw.py" wait_head "$GUARD_SOCK" aa
@@ -260,6 +283,24 @@ guard_isolation() {
 	assert_eq "$output" ended
 }
 
+@test "P12: an engine whose backlog is full is waited for" {
+	local dir=$ENGINE/busy pid engine
+	mkdir -p "$dir"
+	spawn "$dir/log" "$PYTHON" "$CAISSON_SRC/tests/lib/raw.py" busy_engine "$dir/e.sock" 3 >"$dir/engine.pid"
+	engine=$(cat "$dir/engine.pid")
+	eventually 5 test -S "$dir/e.sock"
+	spawn "$dir/log" "$CAISSON_GUARD" --listen "unix://$dir/g.sock" --engine "unix://$dir/e.sock" --settings "$ENGINE/guard" >"$dir/guard.pid"
+	pid=$(cat "$dir/guard.pid")
+	eventually 2 test -S "$dir/g.sock"
+	raw is_full "$dir/e.sock"
+	run -0 raw is_full "$dir/e.sock"
+	assert_eq "$output" EAGAIN
+	run -0 raw at_once "$dir/g.sock" 20
+	assert_eq "$output" 20
+	kill "$pid" "$engine"
+	eventually 10 ended "$pid"
+}
+
 @test "P13: a refusal can be read by a client that is still sending" {
 	run -0 raw refused_upload "$GUARD_SOCK"
 	assert_match "$output" '^[45][0-9][0-9] all sent closed$'
@@ -274,6 +315,14 @@ guard_isolation() {
 	assert_has "$output" "200 OK"
 	assert_eq "$(recorded)" 1
 	fake_close
+}
+
+@test "P15: /session has no version, and behind it the engine is the one who asks" {
+	run -0 raw session "$ENGINE_SOCK"
+	local alone=$output
+	assert_has "$alone" "| PRI * HTTP/2.0 | acknowledged"
+	run -0 raw session "$GUARD_SOCK"
+	assert_eq "$output" "$alone"
 }
 
 # ---- bytes as no client sends them ---------------------------------------------------------------------------
@@ -361,6 +410,79 @@ guard_isolation() {
 	mv "$GUARD_AUDIT" "$GUARD_AUDIT.1"
 	raw send "$GUARD_SOCK" 'GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n' 1
 	assert_eq "$(wc -l <"$GUARD_AUDIT")" 1
+}
+
+# journal_guard - a guard that writes to a journal of ours: JDIR, JGUARD (socket), JLOG
+journal_guard() {
+	JDIR=$ENGINE/journal
+	JGUARD=$JDIR/g.sock
+	JLOG=$JDIR/messages
+	mkdir -p "$JDIR"
+	: >"$JLOG"
+	journal_start
+	spawn "$JDIR/log" "$CAISSON_GUARD" --listen "unix://$JGUARD" --engine "unix://$ENGINE_SOCK" --settings "$ENGINE/guard" \
+		--audit "journal:$JDIR/j.sock" >"$JDIR/guard.pid"
+	eventually 5 test -S "$JGUARD"
+}
+
+journal_start() {
+	spawn "$JDIR/recorder" "$PYTHON" "$CAISSON_SRC/tests/lib/recv.py" journal "$JDIR/j.sock" "$JLOG" >"$JDIR/recorder.pid"
+	eventually 5 test -S "$JDIR/j.sock"
+}
+
+journal_stop() {
+	kill "$(cat "$JDIR/recorder.pid")"
+	eventually 5 ended "$(cat "$JDIR/recorder.pid")"
+	rm "$JDIR/j.sock"
+}
+
+# create_json BODY - through that guard
+create_json() {
+	curl -sS --unix-socket "$JGUARD" -H 'Content-Type: application/json' --data-binary "$1" 'http://d/containers/create?name=web'
+}
+
+@test "the journal gets each event with fields, and what a client writes stays in its field" {
+	local long
+	journal_guard
+	create_json '{"Image":"x\nCAISSON_RULE=none\nPRIORITY=7","HostConfig":{"PidMode":"host"}}'
+	eventually 5 test -s "$JLOG"
+	run -0 jq -r '"\(.CAISSON_ACTION) \(.CAISSON_UID) \(.CAISSON_ROUTE) \(.CAISSON_CONTAINER) \(.CAISSON_RULE) \(.PRIORITY) \(.SYSLOG_IDENTIFIER)"' "$JLOG"
+	assert_eq "$output" "refused 0 container_create web namespaces 4 caissond"
+	assert_eq "$(jq -r .CAISSON_IMAGE "$JLOG")" $'x\nCAISSON_RULE=none\nPRIORITY=7'
+	assert_eq "$(jq -r .CAISSON_EXE "$JLOG")" "$(readlink -f "$(command -v curl)")"
+	assert_match "$(jq -r .MESSAGE "$JLOG")" '^refused container_create of uid 0 .*share namespaces'
+	assert_has "$(jq -r .CAISSON_MESSAGE "$JLOG")" "share namespaces"
+	jq -e 'has("CAISSON_SETTING") | not' "$JLOG"
+	: >"$JLOG"
+	long=$(printf 'é%.0s' {1..5000})
+	create_json "{\"Image\":\"a$long\",\"HostConfig\":{\"PidMode\":\"host\"}}"
+	eventually 5 test -s "$JLOG"
+	assert_eq "$(jq -r '.CAISSON_IMAGE | length' "$JLOG")" 2048
+	: >"$JLOG"
+	create_json "{\"Image\":\"$IMAGE\",\"HostConfig\":{\"Runtime\":\"runc\"}}"
+	eventually 5 test -s "$JLOG"
+	assert_eq "$(jq -r '"\(.CAISSON_ACTION) \(.PRIORITY)"' "$JLOG")" "changed 5"
+	drm web
+	guard_stays_without_journal
+}
+
+# A journal that is gone, and one that is there again.
+guard_stays_without_journal() {
+	journal_stop
+	run -0 create_json '{"HostConfig":{"PidMode":"host"}}'
+	assert_has "$output" "share namespaces"
+	eventually 5 grep -q "one event is lost" "$JDIR/log"
+	journal_start
+	: >"$JLOG"
+	create_json '{"HostConfig":{"PidMode":"host"}}'
+	eventually 5 test -s "$JLOG"
+	kill "$(cat "$JDIR/guard.pid")"
+	eventually 10 ended "$(cat "$JDIR/guard.pid")"
+	journal_stop
+	run -1 "$CAISSON_GUARD" --listen "unix://$JGUARD" --engine "unix://$ENGINE_SOCK" --settings "$ENGINE/guard" --audit "journal:$JDIR/j.sock"
+	assert_eq "$output" "caissond: audit: no journal listens on $JDIR/j.sock (No such file or directory); start systemd-journald, or give a file with --audit"
+	run -1 "$CAISSON_GUARD" --listen "unix://$JGUARD" --engine "unix://$ENGINE_SOCK" --settings "$ENGINE/guard" --audit journal:here
+	assert_has "$output" "give journal:/absolute/path"
 }
 
 @test "socket activation and READY=1" {

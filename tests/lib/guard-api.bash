@@ -42,7 +42,7 @@ api() {
 	shift $(($# > 4 ? 4 : $#))
 	[ -z "$body" ] || data=(-H "Content-Type: ${TYPE-application/json}" -H Expect: --data-binary @-)
 	[ "$method" != GET ] || data=()
-	output=$(printf '%s' "$body" | curl -sS --max-time 60 --path-as-is -g --unix-socket "$sock" -X "$method" "${data[@]}" "$@" \
+	output=$(printf '%s' "$body" | curl -sS --max-time $((60 * ${CAISSON_TEST_SLOW:-1})) --path-as-is -g --unix-socket "$sock" -X "$method" "${data[@]}" "$@" \
 		-w '\n%{http_code}' "http://docker$target" 2>&1)
 	STATUS=${output##*$'\n'}
 	output=${output%$'\n'*}

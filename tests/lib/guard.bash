@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# A guard of the test's own in front of the engine that docker_open() started.
+# A guard of the test's own in front of the engine that docker_open() started. GUARD_NET: its network
+# namespace, a file.
 
 : "${CAISSON_GUARD:=$CAISSON_BUILD/src/bin/caissond}"
 
@@ -19,8 +20,8 @@ guard_open() {
 }
 
 guard_start() {
-	spawn "$ENGINE/guard.log" "$CAISSON_GUARD" --listen "unix://$GUARD_SOCK" --engine "unix://$ENGINE_SOCK" \
-		--settings "$ENGINE/guard" --audit "$GUARD_AUDIT" --state "$ENGINE/guard-state" >"$ENGINE/guard.pid"
+	spawn "$ENGINE/guard.log" ${GUARD_NET:+nsenter "--net=$GUARD_NET" --} "$CAISSON_GUARD" --listen "unix://$GUARD_SOCK" \
+		--engine "unix://$ENGINE_SOCK" --settings "$ENGINE/guard" --audit "$GUARD_AUDIT" --state "$ENGINE/guard-state" >"$ENGINE/guard.pid"
 	eventually 10 test -S "$GUARD_SOCK" || {
 		cat "$ENGINE/guard.log" >&2
 		return 1

@@ -7,6 +7,8 @@
 #   engines           dockerd, containerd, runc, crun, podman, docker-compose; the rest is busybox
 #   systemd-12, -13   Debian 12 and 13: minbase with systemd, dbus, procps
 #   node              systemd of this machine's release with containerd and runc: like a node of the `kind` tool
+#   clients           clients of the Docker API: docker, docker-compose, the SDK for Python, curl, socat; the rest is busybox
+#   testcontainers    node.js with the package `testcontainers` of npm; the rest is busybox
 #
 #   CAISSON_IMAGE_CACHE   where the tar files are kept (default: /var/cache/caisson-images)
 
@@ -15,6 +17,8 @@ INNER_MIRROR=${CAISSON_VM_MIRROR:-http://deb.debian.org/debian}
 INNER_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 INNER_ENGINES=(docker.io containerd runc crun tini iptables docker-compose podman conmon netavark aardvark-dns)
 INNER_NODE=(containerd runc libdevmapper1.02.1)
+INNER_CLIENTS=(docker-compose python3-docker curl socat)
+INNER_NPM=$CAISSON_SRC/tests/helpers/testcontainers
 INNER_SYSTEMD=systemd,systemd-sysv,dbus,procps,libkmod2
 INNER_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
@@ -32,7 +36,8 @@ inner_image() {
 		rm -f "$INNER_CACHE/$name"-*.tar*
 		# In memory, where nothing waits for a disk, and in a mount namespace, so that no mount is left behind.
 		unshare --mount --propagation private bash -c '
-			. "$1/tests/lib/common.bash" && . "$1/tests/lib/docker.bash" && . "$1/tests/lib/inner.bash"
+			. "$1/tests/lib/common.bash" && . "$1/tests/lib/docker.bash" && . "$1/tests/lib/inner.bash" &&
+				. "$1/tests/lib/tools.bash"
 			set -e
 			mount -t tmpfs -o mode=755 tmpfs "$3"
 			inner_make "$2" "$3"
@@ -46,11 +51,13 @@ inner_image() {
 
 # inner_key NAME - what an image is made of
 inner_key() {
-	declare -f inner_make package_files debian_tree engines_tree node_tree
+	declare -f package_files
 	case $1 in
-	engines) package_closure "${INNER_ENGINES[@]}" | xargs dpkg-query -W ;;
-	node) dpkg-query -W "${INNER_NODE[@]}" && printf '%s' "$INNER_SYSTEMD" ;;
-	*) printf '%s' "$INNER_SYSTEMD" ;;
+	engines) declare -f engines_tree && package_closure "${INNER_ENGINES[@]}" | xargs dpkg-query -W ;;
+	node) declare -f debian_tree node_tree && dpkg-query -W "${INNER_NODE[@]}" && printf '%s' "$INNER_SYSTEMD" ;;
+	clients) declare -f packages_tree clients_tree && package_closure "${INNER_CLIENTS[@]}" docker.io | xargs dpkg-query -W ;;
+	testcontainers) declare -f packages_tree testcontainers_tree && dpkg-query -W nodejs && cat "$INNER_NPM/package-lock.json" ;;
+	*) declare -f debian_tree && printf '%s' "$INNER_SYSTEMD" ;;
 	esac
 }
 
@@ -60,6 +67,8 @@ inner_make() {
 	systemd-12) debian_tree "$2" bookworm ;;
 	systemd-13) debian_tree "$2" trixie ;;
 	node) node_tree "$2" ;;
+	clients) clients_tree "$2" ;;
+	testcontainers) testcontainers_tree "$2" ;;
 	*) die "no image $1" ;;
 	esac
 }
@@ -151,6 +160,34 @@ node_tree() {
 	mkdir -p "$dir/images" "$dir/etc/systemd/system/multi-user.target.wants"
 	ln -s /lib/systemd/system/containerd.service "$dir/etc/systemd/system/multi-user.target.wants/"
 	busybox_rootfs "$dir/images/busybox"
+}
+
+# packages_tree DIR PACKAGE... - a root file system of busybox and these packages with all that they need
+packages_tree() {
+	local dir=$1
+	shift
+	# shellcheck disable=SC2046
+	package_files "$dir" $(package_closure "$@")
+	busybox_rootfs "$dir/box"
+	rm -rf "${dir:?}"/usr/lib/systemd "${dir:?}"/etc
+	# The links of a merged /usr stay; nothing of the packages is replaced.
+	tar -C "$dir/box" -c . | tar -C "$dir" --keep-directory-symlink --skip-old-files -x
+	rm -rf "${dir:?}/box"
+}
+
+clients_tree() {
+	packages_tree "$1" "${INNER_CLIENTS[@]}"
+	with_programs "$1" /usr/bin/docker
+}
+
+testcontainers_tree() {
+	packages_tree "$1" nodejs
+	rm -rf "${1:?}/usr/include" "${1:?}/usr/lib/node_modules/npm"
+	mkdir -p "$1/app"
+	cp "$INNER_NPM"/package*.json "$1/app/"
+	npm --prefix "$1/app" --cache "$1/npm" ci --ignore-scripts --omit=optional --no-audit --no-fund
+	rm -rf "${1:?}/npm"
+	find "$1/app" '(' -name '*.map' -o -name '*.ts' ')' -delete
 }
 
 # inner_import NAME [CHANGE...] - give the engine of this test file the image, as caisson-test/NAME

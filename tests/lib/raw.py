@@ -274,6 +274,68 @@ def file(path, name):
     print(drain(s, 1)[0].split(b"\r\n")[0].decode("latin-1") or "none")
 
 
+def busy_engine(path, seconds):
+    """P12: a server whose backlog is full, and that does nothing for some seconds; then it answers 200 to everything."""
+    srv = socket.socket(socket.AF_UNIX)
+    srv.bind(path)
+    srv.listen(0)
+    time.sleep(float(seconds))
+    while True:
+        c, _ = srv.accept()
+        try:
+            read_head(c)
+            c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
+        except OSError:
+            pass
+        c.close()
+
+
+def is_full(path):
+    """What connect(2) says without waiting."""
+    s = socket.socket(socket.AF_UNIX)
+    s.setblocking(False)
+    try:
+        s.connect(path)
+        print("connected")
+    except BlockingIOError:
+        print("EAGAIN")
+
+
+def at_once(path, count):
+    """P12: requests on as many connections; prints how many were answered 200."""
+    all_ = [connect(path) for _ in range(int(count))]
+    for s in all_:
+        s.sendall(b"GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n")
+    print(sum(read_head(s).startswith(b"HTTP/1.1 200 ") for s in all_))
+
+
+def session(path):
+    """P15: /session, which has no version; behind 101 it is the engine who begins, and the client who answers."""
+    s = connect(path)
+    s.sendall(b"POST /session HTTP/1.1\r\nHost: \r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
+              b"X-Docker-Expose-Session-Uuid: " + str(os.getpid()).encode() + b"\r\n"
+              b"X-Docker-Expose-Session-Name: t\r\nX-Docker-Expose-Session-Sharedkey: k\r\n"
+              b"X-Docker-Expose-Session-Grpc-Method: /grpc.health.v1.Health/Check\r\nContent-Length: 0\r\n\r\n")
+    head = read_head(s).split(b"\r\n")[0].decode()
+    got = s.recv(24, socket.MSG_WAITALL)
+    first = got.split(b"\r\n")[0].decode()
+    # As an HTTP/2 server: our settings and the acknowledgement of its own; it acknowledges ours.
+    s.sendall(b"\0\0\0\4\0\0\0\0\0" + b"\0\0\0\4\1\0\0\0\0")
+    acknowledged = False
+    try:
+        while not acknowledged:
+            frame = s.recv(9, socket.MSG_WAITALL)
+            if len(frame) < 9:
+                break
+            acknowledged = frame[3] == 4 and frame[4] & 1 == 1
+            left = int.from_bytes(frame[:3], "big")
+            if left and len(s.recv(left, socket.MSG_WAITALL)) < left:
+                break
+    except (socket.timeout, ConnectionResetError):
+        pass
+    print(head, "|", first, "|", "acknowledged" if acknowledged else "silent")
+
+
 def activate(path, *command):
     """Run a program with a listening socket, as systemd does."""
     srv = socket.socket(socket.AF_UNIX)

@@ -5,9 +5,11 @@
 recv.py console SOCKET LINES   receive a terminal by SCM_RIGHTS, write each of LINES to it, print what comes back
 recv.py notify SOCKET          receive one datagram of sd_notify and print it
 recv.py tell SOCKET TEXT       send one datagram
+recv.py journal SOCKET FILE    as journald: append each message, as one JSON line of its fields, to FILE
 recv.py seccomp SOCKET         receive the seccomp listener's state, print it and how many fds came along
 """
 import array
+import json
 import os
 import socket
 import sys
@@ -44,6 +46,30 @@ def console(path, lines):
         sys.stdout.flush()
 
 
+def fields(data):
+    """A message of the journal's native protocol; names that come twice get a list."""
+    out = {}
+    while data:
+        line, _, rest = data.partition(b"\n")
+        if b"=" in line:
+            name, _, value = line.partition(b"=")
+        else:
+            name, size = line, int.from_bytes(rest[:8], "little")
+            value, rest = rest[8:8 + size], rest[8 + size + 1:]
+        out.setdefault(name.decode(), []).append(value.decode())
+        data = rest
+    return {name: values[0] if len(values) == 1 else values for name, values in out.items()}
+
+
+def journal(path, name):
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sock.bind(path)
+    while True:
+        data = sock.recv(1 << 20)
+        with open(name, "a") as f:
+            f.write(json.dumps(fields(data)) + "\n")
+
+
 def main():
     mode, path = sys.argv[1], sys.argv[2]
     if mode == "console":
@@ -52,6 +78,8 @@ def main():
         print(receive(path, socket.SOCK_DGRAM, 1)[0].decode())
     elif mode == "tell":
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(sys.argv[3].encode(), path)
+    elif mode == "journal":
+        journal(path, sys.argv[3])
     elif mode == "seccomp":
         data, fds = receive(path, socket.SOCK_STREAM, 4)
         print(data.decode())

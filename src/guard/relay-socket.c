@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sockets of containers: which there are is the store's to say (socket/grants.h). */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/cleanup.h"
+#include "guard/relay-internal.h"
+#include "socket/grants.h"
+
+static struct grants *store(const struct relay *r)
+{
+	return r->config->host->grants;
+}
+
+static int listen_on(struct relay *r, struct listener *l)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = &l->watch };
+
+	return epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, l->watch.fd, &ev) < 0 ? -errno : 0;
+}
+
+static int take_one(void *ctx, struct grant *grant)
+{
+	struct relay *r = ctx;
+	struct listener *l;
+
+	for (l = r->sockets; l; l = l->next)
+		if (strcmp(l->grant->token, grant->token) == 0) {
+			l->seen = true;
+			return 0;
+		}
+	l = calloc(1, sizeof *l);
+	if (!l)
+		return -ENOMEM;
+	l->grant = grants_ref(store(r), grant->token);
+	if (!l->grant) {
+		free(l);
+		return 0;
+	}
+	l->watch = (struct watch){ WATCH_SOCKET, l->grant->fd };
+	l->seen = true;
+	l->next = r->sockets;
+	r->sockets = l;
+	return r->deaf || r->stopping ? 0 : listen_on(r, l);
+}
+
+static void drop(struct relay *r, struct listener *l)
+{
+	struct conn *next;
+
+	(void)epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, l->watch.fd, NULL);
+	for (struct conn *c = r->conns; c; c = next) {
+		next = c->next;
+		if (c->grant && strcmp(c->grant->token, l->grant->token) == 0)
+			conn_kill(c);
+	}
+	l->watch.fd = -EBADF;
+	l->next = r->dead_sockets; /* this turn's events may name it */
+	r->dead_sockets = l;
+}
+
+void sockets_update(struct relay *r)
+{
+	struct listener **at = &r->sockets;
+
+	for (struct listener *l = r->sockets; l; l = l->next)
+		l->seen = false;
+	grants_changes(store(r));
+	if (grants_each(store(r), take_one, r) < 0)
+		r->config->warn(r->config->ctx, "a container's Docker socket cannot be listened on: out of memory or files");
+	while (*at) {
+		struct listener *l = *at;
+
+		if (l->seen) {
+			at = &l->next;
+			continue;
+		}
+		*at = l->next;
+		drop(r, l);
+	}
+}
+
+int sockets_deaf(struct relay *r, bool deaf)
+{
+	int error = 0;
+
+	for (struct listener *l = r->sockets; l; l = l->next)
+		if (deaf)
+			(void)epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, l->watch.fd, NULL);
+		else if (listen_on(r, l) < 0)
+			error = -errno;
+	return error;
+}
+
+void sockets_bury(struct relay *r)
+{
+	while (r->dead_sockets) {
+		struct listener *l = r->dead_sockets;
+
+		r->dead_sockets = l->next;
+		grants_unref(store(r), l->grant);
+		free(l);
+	}
+}
+
+void sockets_free(struct relay *r)
+{
+	while (r->sockets) {
+		struct listener *l = r->sockets;
+
+		r->sockets = l->next;
+		drop(r, l);
+	}
+	sockets_bury(r);
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "socket/registry-ask.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "codec/json-read.h"
+#include "sys/root-dir.h"
+
+#define FILE_MAX (256u << 10) /* of what settings name */
+#define AUTH_MAX (64u << 10)  /* of a client's header */
+
+static void json_cleanup(json_t **v)
+{
+	json_decref(*v);
+}
+#define _cleanup_json_ _cleanup_(json_cleanup)
+
+/* ---- files that settings name ---- */
+
+static int read_roots_file(const char *path, bool may_lack, char **ret, size_t *ret_len, struct err *e)
+{
+	/* Non-blocking: a FIFO is found out below. */
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return may_lack && errno == ENOENT ? -ENOENT : err_sys(e, errno, "%s: cannot open it", path);
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "%s: cannot examine it", path);
+	if (!S_ISREG(st.st_mode) || !is_roots_alone(&st))
+		return err_set(e, EPERM,
+			       "%s: is to be a file that only root can change; run: chown root %s; chmod go-w %s",
+			       path, path, path);
+	r = io_read_fd(fd, FILE_MAX, ret, ret_len);
+	return r < 0 ? err_sys(e, -r, "%s: cannot read it", path) : 0;
+}
+
+/* @ret: a JSON text, "" without one. */
+static int read_ca(const struct socket_registry *reg, const char *certs, const char *host, json_t **ret,
+		   struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[IMAGE_NAME_MAX + 256];
+	size_t len = 0;
+	int r = -ENOENT;
+
+	(void)snprintf(path, sizeof path, "%.200s/%s/ca.crt", certs ? certs : "", host);
+	if (reg && reg->ca)
+		r = read_roots_file(reg->ca, false, &text, &len, e);
+	else if (certs)
+		r = read_roots_file(path, true, &text, &len, e);
+	if (r == -ENOENT && !(reg && reg->ca))
+		r = 0;
+	if (r < 0)
+		return r;
+	*ret = json_stringn(text ? text : "", len);
+	return *ret ? 0 : err_set(e, EINVAL, "%s: is no PEM text", reg && reg->ca ? reg->ca : path);
+}
+
+/* ---- credentials ---- */
+
+static int base64_digit(char c)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *at = c ? strchr(digits, c == '-' ? '+' : c == '_' ? '/' : c) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+/* Of either alphabet, with or without padding, as clients differ. @ret: malloc'd, NUL-terminated. */
+static int base64_decode(const char *s, char **ret, size_t *ret_len)
+{
+	size_t n = strlen(s), len = 0;
+	unsigned bits = 0, have = 0;
+	_cleanup_free_ char *out = NULL;
+
+	while (n > 0 && s[n - 1] == '=')
+		n--;
+	out = malloc(n + 1);
+	if (!out)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		int digit = base64_digit(s[i]);
+
+		if (digit < 0)
+			return -EINVAL;
+		bits = bits << 6 | (unsigned)digit;
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			out[len++] = (char)(bits >> have & 255);
+		}
+	}
+	out[len] = '\0';
+	*ret = TAKE_PTR(out);
+	*ret_len = len;
+	return 0;
+}
+
+static void put_member(json_t *to, const char *name, const char *value)
+{
+	if (value && *value)
+		(void)json_object_set_new(to, name, json_string(value));
+}
+
+/* "auth" is base64 of "user:password". */
+static void put_auth(json_t *to, const char *auth)
+{
+	_cleanup_free_ char *text = NULL;
+	char *colon;
+	size_t len;
+
+	if (!auth || base64_decode(auth, &text, &len) < 0 || strlen(text) != len || !(colon = strchr(text, ':')))
+		return;
+	*colon = '\0';
+	put_member(to, "username", text);
+	put_member(to, "password", colon + 1);
+	explicit_bzero(text, len);
+}
+
+/* Docker's object of one registry, in its own files and in X-Registry-Auth. @ret: NULL when there is nothing in it. */
+static int read_auth(const json_t *o, json_t **ret)
+{
+	static const char *const names[] = { "username", "password", "identitytoken", "registrytoken" };
+	_cleanup_json_ json_t *auth = json_object();
+
+	if (!auth)
+		return -ENOMEM;
+	put_auth(auth, json_string_value(json_object_get(o, "auth")));
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		put_member(auth, names[i], json_string_value(json_object_get(o, names[i])));
+	*ret = json_object_size(auth) > 0 ? TAKE_PTR(auth) : NULL;
+	return 0;
+}
+
+/* Keys of such files are host names, and for the first registry of all a URL. */
+static bool is_host(const char *key, const char *host)
+{
+	const char *scheme = strstr(key, "://");
+	size_t n;
+
+	key = scheme ? scheme + 3 : key;
+	n = strcspn(key, "/");
+	if (strcmp(host, "docker.io") == 0 && n == strlen("index.docker.io") &&
+	    strncasecmp(key, "index.docker.io", n) == 0)
+		return true;
+	return n == strlen(host) && strncasecmp(key, host, n) == 0;
+}
+
+static int read_auth_file(const char *path, const char *host, json_t **ret, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_json_ json_t *tree = NULL;
+	struct err why = { 0 };
+	const char *key;
+	size_t len;
+	json_t *v;
+	int r = read_roots_file(path, false, &text, &len, e);
+
+	if (r < 0)
+		return r;
+	r = json_read("credentials", text, len, &tree, &why);
+	explicit_bzero(text, len);
+	if (r < 0)
+		return err_set(e, -r, "%s: is not docker's config.json", path);
+	json_object_foreach(json_object_get(tree, "auths"), key, v)
+		if (is_host(key, host))
+			return read_auth(v, ret);
+	return err_set(e, ENOENT,
+		       "%s: has nothing for %s under \"auths\"; run: docker login %s, and take its config.json",
+		       path, host, host);
+}
+
+/* What a client sent that is of no use is no reason to fail: the registry may answer anybody. */
+static int read_auth_header(const char *header, json_t **ret)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_json_ json_t *tree = NULL;
+	size_t len;
+	int r;
+
+	if (strlen(header) > AUTH_MAX || base64_decode(header, &text, &len) < 0)
+		return 0;
+	r = json_read("credentials", text, len, &tree, NULL);
+	explicit_bzero(text, len);
+	return r == 0 ? read_auth(tree, ret) : r == -ENOMEM ? r : 0;
+}
+
+/* ---- jobs ---- */
+
+static int put_job(const struct settings_socket *s, const struct image_ref *ref, const struct socket_registry *reg,
+		   const char *endpoint, json_t *ca, json_t *auth, struct registry_ask *ret, struct err *e)
+{
+	_cleanup_json_ json_t *job = NULL;
+
+	job = json_pack("{ss, ss, ss, sb, sO, ss, si}", "registry", ref->registry, "repository", ref->repository,
+			"reference",
+			*ref->digest ? ref->digest
+			: *ref->tag  ? ref->tag
+				     : "latest",
+			"insecure", reg && reg->insecure, "ca", ca, "proxy", s->proxy ? s->proxy : "", "seconds",
+			10);
+	if (job && endpoint && json_object_set_new(job, "endpoint", json_string(endpoint)) < 0)
+		return err_sys(e, EINVAL, "%s", endpoint);
+	if (job && auth && json_object_set(job, "auth", auth) < 0)
+		return err_sys(e, ENOMEM, "%s", ref->registry);
+	ret->job = job ? json_dumps(job, JSON_COMPACT) : NULL;
+	if (!ret->job)
+		return err_sys(e, ENOMEM, "%s", ref->registry);
+	ret->len = strlen(ret->job);
+	return 0;
+}
+
+static int make_mirror(const struct settings_socket *s, const char *certs, const struct image_ref *ref,
+		       const char *mirror, struct registry_ask *ret, struct err *e)
+{
+	const char *scheme = strstr(mirror, "://"), *host = scheme ? scheme + 3 : mirror;
+	_cleanup_json_ json_t *ca = NULL;
+	const struct socket_registry *reg;
+	int r;
+
+	(void)snprintf(ret->host, sizeof ret->host, "%.*s", (int)strcspn(host, "/"), host);
+	reg = settings_socket_registry(s, ret->host);
+	r = read_ca(reg, certs, ret->host, &ca, e);
+	if (r == 0)
+		r = put_job(s, ref, reg, mirror, ca, NULL, ret, e);
+	return r;
+}
+
+static int make_own(const struct settings_socket *s, const char *certs, const struct image_ref *ref,
+		    const struct socket_registry *reg, const char *header, struct registry_ask *ret, struct err *e)
+{
+	_cleanup_json_ json_t *ca = NULL, *auth = NULL;
+	int r;
+
+	(void)snprintf(ret->host, sizeof ret->host, "%s", ref->registry);
+	r = read_ca(reg, certs, ref->registry, &ca, e);
+	if (r == 0 && reg && reg->auth)
+		r = read_auth_file(reg->auth, ref->registry, &auth, e);
+	else if (r == 0 && header)
+		r = read_auth_header(header, &auth);
+	if (r == 0)
+		r = put_job(s, ref, reg, NULL, ca, auth, ret, e);
+	return r;
+}
+
+int registry_ask_make(const struct settings_socket *s, const char *certs, const struct image_ref *ref,
+		      const char *auth, struct registry_ask ret[static REGISTRY_ASKS_MAX], struct err *e)
+{
+	const struct socket_registry *reg = settings_socket_registry(s, ref->registry);
+	int n = 0, r = 0;
+
+	memset(ret, 0, REGISTRY_ASKS_MAX * sizeof *ret);
+	if (reg && reg->mirror)
+		r = make_mirror(s, certs, ref, reg->mirror, &ret[n++], e);
+	if (r == 0)
+		r = make_own(s, certs, ref, reg, auth, &ret[n++], e);
+	if (r == 0)
+		return n;
+	registry_asks_done(ret);
+	return r;
+}
+
+void registry_asks_done(struct registry_ask asks[static REGISTRY_ASKS_MAX])
+{
+	for (size_t i = 0; i < REGISTRY_ASKS_MAX; i++) {
+		if (asks[i].job)
+			explicit_bzero(asks[i].job, asks[i].len);
+		free(asks[i].job);
+		asks[i].job = NULL;
+	}
+}
