@@ -175,9 +175,10 @@ static void *worker_main(void *arg)
 		p->is_busy[me.index] = false;
 		x->next = p->judged;
 		p->judged = x;
-		/* One that waited because of its user may go on now. */
-		(void)pthread_cond_signal(&p->more);
+		(void)pthread_mutex_unlock(&p->lock);
 		(void)!write(p->event_fd, &one, sizeof one);
+		(void)pthread_mutex_lock(&p->lock);
+		/* One that waited because of its user may go on now: in this thread, which looks at all of them next. */
 	}
 	(void)pthread_mutex_unlock(&p->lock);
 	return NULL;
@@ -252,8 +253,9 @@ void pool_submit(struct pool *p, struct exchange *x)
 	x->next = NULL;
 	*p->last = x;
 	p->last = &x->next;
-	(void)pthread_cond_signal(&p->more);
 	(void)pthread_mutex_unlock(&p->lock);
+	/* Without the lock: a thread that wakes up on another processor would only wait for it. */
+	(void)pthread_cond_signal(&p->more);
 }
 
 struct exchange *pool_take(struct pool *p)

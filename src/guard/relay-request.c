@@ -175,6 +175,30 @@ static void send_continue(struct conn *c)
 		conn_kill(c);
 }
 
+/* Is the entry one of those that a container's socket was allowed by? */
+static bool is_of_grant(const struct grant *grant, const struct socket_image *entry)
+{
+	size_t len = strlen(entry->text);
+
+	for (const char *line = grant->entry; *line; line += strcspn(line, "\n"), line += *line == '\n')
+		if (strncmp(line, entry->text, len) == 0 && (line[len] == '\n' || line[len] == '\0'))
+			return true;
+	return false;
+}
+
+/* May judging it have to ask somebody? Whose a single object is (ownOnly), only the engine knows. */
+static bool may_wait(const struct exchange *x)
+{
+	const struct settings_socket *s = &x->policy->settings.socket;
+
+	if (x->q.route->judge || x->body.len)
+		return true;
+	for (size_t i = 0; x->grant && i < s->n_images; i++)
+		if (s->images[i].own_only && is_of_grant(x->grant, &s->images[i]))
+			return true;
+	return false;
+}
+
 /*
  * The exchange goes to the judge: to a worker, unless the answer is certain to come without waiting. Whatever
  * the decision, the exchange may be gone afterwards.
@@ -183,7 +207,7 @@ static void submit(struct exchange *x)
 {
 	conn_deadline(x->conn, 0);
 	x->phase = PHASE_JUDGE;
-	if (x->q.route->judge || x->body.len || x->grant) {
+	if (may_wait(x)) {
 		pool_submit(x->relay->pool, x);
 		return;
 	}
