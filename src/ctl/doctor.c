@@ -162,6 +162,7 @@ static void check_cgroup(json_t *list)
 static void check_programs(json_t *list)
 {
 	static const char *const programs[] = { CAISSON_SBIN "/caisson", CAISSON_SBIN "/caissond",
+						CAISSON_LIBEXEC "/caisson-registry",
 						CAISSON_LIBEXEC "/caisson-monitor",
 						CAISSON_LIBEXEC "/caisson-notify",
 						CAISSON_LIBEXEC "/caisson-procview" };

@@ -372,6 +372,8 @@ int plan_make(int root_fd, const char *root, struct plan *ret, struct err *e)
 	if (r == 0)
 		r = add(&p, false, UNITS "caissond.service", embed_caissond_service, e);
 	if (r == 0)
+		r = add(&p, false, UNITS "caissond-keep.service", embed_caissond_keep_service, e);
+	if (r == 0)
 		r = add(&p, true, UNITS "sockets.target.wants/caissond.socket", "/" UNITS "caissond.socket", e);
 	if (r == 0)
 		r = add(&p, true, UNITS "multi-user.target.wants/caissond.service", "/" UNITS "caissond.service",

@@ -39,7 +39,7 @@ installed() {
 	for f in caissond caissonctl; do
 		put "$c" "$CAISSON_BUILD/src/bin/$f" "$sbin/$f"
 	done
-	for f in caissond.service caissond.socket; do
+	for f in caissond.service caissond.socket caissond-keep.service; do
 		put "$c" "$CAISSON_BUILD/packaging/systemd/$f" "/etc/systemd/system/$f"
 	done
 	inside "$c" sh -c 'grep -q ^docker: /etc/group || echo docker:x:990: >>/etc/group
@@ -48,7 +48,7 @@ installed() {
 }
 
 works() {
-	local c=$1 pid line
+	local c=$1 pid line keeper
 	installed "$c"
 	assert_eq "$(inside "$c" stat -c '%a %U %G' /run/docker.sock)" "660 root docker"
 	# The socket starts it; the client is another user.
@@ -58,7 +58,7 @@ works() {
 	assert_eq "$(inside "$c" systemctl is-active caissond.service)" active
 	line=$(inside "$c" cat /var/log/caisson/audit.log)
 	assert_eq "$(jq -r '"\(.action) \(.uid) \(.exe)"' <<<"$line")" "refused 65534 /usr/bin/perl"
-	assert_eq "$(inside "$c" stat -c '%a %U' /var/log/caisson /var/log/caisson/audit.log /run/caisson/guard | tr '\n' ' ')" "750 root 640 root 700 root "
+	assert_eq "$(inside "$c" stat -c '%a %U' /var/log/caisson /var/log/caisson/audit.log /var/lib/caisson/guard | tr '\n' ' ')" "750 root 640 root 700 root "
 	run inside "$c" setpriv --reuid 65533 --regid 65533 --clear-groups perl -e "$REQUEST"
 	assert_has "$output" "ermission denied"
 	pid=$(inside "$c" systemctl show -P MainPID caissond.service)
@@ -69,7 +69,11 @@ works() {
 	inside "$c" grep -q ' /srv/mounted ' "/proc/$pid/mountinfo"
 	inside "$c" umount /srv/mounted
 	inside "$c" systemctl reload caissond.service
+	# What keeps containers' sockets open is not stopped with it.
+	keeper=$(inside "$c" systemctl show -P MainPID caissond-keep.service)
+	assert_match "$keeper" '^[1-9]'
 	inside "$c" systemctl restart caissond.service
+	assert_eq "$(inside "$c" systemctl show -P MainPID caissond-keep.service)" "$keeper"
 	run -0 inside "$c" perl -e "$REQUEST"
 	assert_has "$output" "share namespaces"
 	to_journal "$c"
