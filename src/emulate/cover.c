@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "sys/missing.h"
@@ -39,6 +42,22 @@ static int empty_directory(int stage_fd, struct err *e)
 	(void)fsconfig(fs, FSCONFIG_SET_STRING, "nr_blocks", "1", 0);
 	(void)fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", "1", 0);
 	return mnt_fs_create(fs, NOTHING_ATTR, e);
+}
+
+/* One for all that is to be empty: the runtime's stage has none before. */
+static int stage_empty(int stage_fd, struct err *e)
+{
+	_cleanup_close_ int mnt = -EBADF;
+	struct stat st;
+
+	if (fstatat(stage_fd, COVER_EMPTY, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	mnt = empty_directory(stage_fd, e);
+	if (mnt < 0)
+		return mnt;
+	if (mkdirat(stage_fd, COVER_EMPTY, 0700) < 0)
+		return err_sys(e, errno, "make " COVER_EMPTY " on the stage");
+	return mnt_attach_at(mnt, stage_fd, COVER_EMPTY, e);
 }
 
 int cover_read_only_fd(int target, const char *path, struct err *e)
@@ -88,45 +107,87 @@ static bool is_native(const struct emu_row *row, const struct stat *st, uint32_t
 	return row->carrier == EMU_SYSCTL && st->st_uid == base && (st->st_mode & S_IWUSR);
 }
 
-static int cover_row(int stage_fd, const int *carriers, int fs_fd, size_t i, uint32_t base, struct err *e)
+/*
+ * Sysctls that were seen to be the host's in a container's procfs: with this kernel they always are. Those of networks
+ * are shown as the host's also where only the network is.
+ */
+static bool known_host[EMU_ROWS_MAX];
+
+static bool is_for_all(const struct emu_row *row, const struct stat *st)
+{
+	static const char net[] = "sys/net/";
+
+	return row->fs == EMU_PROC && row->carrier == EMU_SYSCTL && st->st_uid == 0 &&
+	       strncmp(row->path, net, sizeof net - 1) != 0;
+}
+
+/*
+ * By mount(2) and names from here, the root of the file system: one call for what takes four with descriptors, and
+ * there are fifty of them. The paths are those of the table, which no link leads away from, in a file system of the
+ * kernel's.
+ */
+static int cover_row(size_t i, const char *from, dev_t dev, uint32_t base, struct err *e)
 {
 	const struct emu_row *row = &emu_rows[i];
-	_cleanup_close_ int target = open_target(fs_fd, row->path), mnt = -EBADF;
-	char name[EMU_NAME_MAX];
 	struct stat st;
-	int r;
 
-	if (is_absent(target))
-		return 0;
-	if (target < 0 || fstat(target, &st) < 0)
-		return err_sys(e, target < 0 ? -target : errno, "emulate: open %s", row->path);
+	/* One that turns out not to be there is looked at like the others. */
+	if (known_host[i] && mount(from, row->path, NULL, MS_BIND, NULL) == 0)
+		return 1;
+	if (fstatat(AT_FDCWD, row->path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return is_absent(-errno) ? 0 : err_sys(e, errno, "emulate: look at %s", row->path);
 	if (S_ISDIR(st.st_mode) != (row->carrier == EMU_EMPTY) || is_native(row, &st, base))
 		return 0;
-	emu_name(i, name);
-	mnt = row->carrier == EMU_EMPTY ? empty_directory(stage_fd, e) : mnt_clone(carriers[row->carrier], name, false, e);
-	r = mnt < 0 ? mnt : mnt_attach(mnt, target, e);
-	return r < 0 ? err_ctx(e, r, "emulate %s", row->path) : 1;
+	if (st.st_dev != dev)
+		return err_set(e, EXDEV, "emulate: %s is not on its file system", row->path);
+	known_host[i] = is_for_all(row, &st);
+	return mount(from, row->path, NULL, MS_BIND, NULL) < 0 ? err_sys(e, errno, "emulate %s", row->path) : 1;
+}
+
+static int cover_rows(int fs_fd, enum emu_fs fs, uint32_t base, struct err *e)
+{
+	static const char *const carriers[] = { [EMU_CONSTANT] = COVER_CONSTANT,
+						[EMU_CHANGING] = COVER_CHANGING,
+						[EMU_SYSCTL] = COVER_SYSCTL,
+						[EMU_EMPTY] = COVER_EMPTY };
+	struct stat st;
+	int n = 0, r = 0;
+
+	if (fstat(fs_fd, &st) < 0)
+		return err_sys(e, errno, "emulate: look at the file system");
+	for (size_t i = 0; r >= 0 && i < emu_n_rows; i++) {
+		const struct emu_row *row = &emu_rows[i];
+		const char *carrier = carriers[row->carrier];
+		size_t len = strlen(carrier);
+		char from[32 + EMU_NAME_MAX] = "../";
+
+		if (row->fs != fs)
+			continue;
+		memcpy(from + 3, carrier, len + 1);
+		if (row->carrier != EMU_EMPTY) {
+			from[3 + len] = '/';
+			emu_name(i, from + 3 + len + 1);
+		}
+		r = cover_row(i, from, st.st_dev, base, e);
+		n += r > 0;
+	}
+	return r < 0 ? r : n;
 }
 
 int cover_emulated(int stage_fd, int fs_fd, enum emu_fs fs, uint32_t base, struct err *e)
 {
-	static const char *const names[] = {
-		[EMU_CONSTANT] = COVER_CONSTANT, [EMU_CHANGING] = COVER_CHANGING, [EMU_SYSCTL] = COVER_SYSCTL,
-	};
-	int carriers[ARRAY_SIZE(names)] = { -EBADF, -EBADF, -EBADF }, n = 0, r = 0;
+	_cleanup_close_ int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(names); i++) {
-		carriers[i] = openat(stage_fd, names[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (carriers[i] < 0)
-			r = err_sys(e, errno, "emulate: open %s", names[i]);
-	}
-	for (size_t i = 0; r >= 0 && i < emu_n_rows; i++) {
-		if (emu_rows[i].fs != fs)
-			continue;
-		r = cover_row(stage_fd, carriers, fs_fd, i, base, e);
-		n += r > 0;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(carriers); i++)
-		(void)fd_close(carriers[i]);
-	return r < 0 ? r : n;
+	if (here < 0)
+		return err_sys(e, errno, "emulate: open our own directory");
+	if (fs == EMU_SYSFS)
+		r = stage_empty(stage_fd, e);
+	if (r == 0 && fchdir(fs_fd) < 0)
+		r = err_sys(e, errno, "emulate: enter the file system");
+	if (r == 0)
+		r = cover_rows(fs_fd, fs, base, e);
+	if (fchdir(here) < 0)
+		return err_sys(e, errno, "emulate: go back");
+	return r;
 }

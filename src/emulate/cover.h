@@ -16,10 +16,11 @@
 #define COVER_NULL     "emu-null"  /* a node 1:3 */
 
 /*
- * cover_emulated() - put the rows of @fs over the procfs or sysfs that @fs_fd (its root directory, attached somewhere in our mount
- * namespace) is. @stage_fd: O_PATH directory with the carriers, in our mount namespace too. Rows whose file the kernel does
- * not show are skipped, and so are sysctls that the container may write natively (owned by @base and writable).
- * No link is followed. Return: number of covers, or -errno.
+ * cover_emulated() - put the rows of @fs over the procfs or sysfs that @fs_fd (its root directory) is. @stage_fd:
+ * O_PATH directory with the carriers (COVER_EMPTY is made there if need be); @fs_fd is to be mounted on one of its
+ * directories, in our mount namespace. Our working directory is another one meanwhile. Rows whose file the kernel does not show are
+ * skipped, and so are sysctls that the container may write natively (owned by @base and writable). No link is followed.
+ * Return: number of covers, or -errno.
  */
 int cover_emulated(int stage_fd, int fs_fd, enum emu_fs fs, uint32_t base, struct err *e);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the child does that monitor_launch() forks: open what it needs of the host, leave the host's tree, mount
- * the carriers, hand the runtime its copies, start procview, become caisson-monitor. Single-threaded, a copy of
- * the runtime.
+ * the carriers, hand the runtime its copies, tell it the names of the files, become caisson-monitor. Single-threaded,
+ * a copy of the runtime.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
-#define NOFILE_WANTED (MONITOR_LISTENERS_MAX + 256)
+#define NOFILE_WANTED (MONITOR_LISTENERS_MAX + MONITOR_FDS_BESIDES)
 #define N_CGROUPS (WORKER_FD_END - WORKER_FD_CG_MEMORY)
 
 /* ---- descriptors --------------------------------------------------------------------------------------------- */
@@ -380,21 +380,21 @@ static int make_carriers(const struct monitor_params *p, const char *product_uui
 
 /* ---- the whole ------------------------------------------------------------------------------------------------ */
 
-static void be_alone(void)
+/* What execve keeps, and nobody waits for. */
+static void be_steady(void)
 {
 	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGQUIT };
 	struct rlimit limit;
 	sigset_t none;
 
-	(void)setsid();
 	for (int sig = 1; sig < NSIG; sig++)
 		(void)signal(sig, SIG_DFL);
 	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
 		(void)signal(ignored[i], SIG_IGN);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)umask(0);
-	/* A worker's helpers come to the monitor when their parent is killed; execve keeps that. */
+	(void)umask(077);
+	/* A worker's helpers come to the monitor when their parent is killed. */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	/* One listener is one descriptor, in the monitor and in the worker. */
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
@@ -424,26 +424,19 @@ static int prepare(const struct monitor_params *p, int clones[3], struct err *e)
 	return r < 0 ? r : make_carriers(p, uuid, clones, e);
 }
 
-/* procview first, because the runtime waits for its answers; then become the monitor. Return: only on failure. */
+/* Return: only on failure. */
 static int become_monitor(const char *id, uint32_t absent)
 {
-	char view_name[MONITOR_NAME_MAX], name[MONITOR_NAME_MAX];
-	struct worker_start view = { MONITOR_FD_EXE_VIEW, MONITOR_FD_VIEW, view_name, absent };
-	struct monitor_handover h = { .absent = absent };
+	char name[MONITOR_NAME_MAX];
+	const struct monitor_handover h = { .absent = absent };
 	char *const argv[] = { name, NULL }, *const env[] = { NULL };
-	int sock = -EBADF, ends[2];
+	int ends[2];
 
-	(void)snprintf(view_name, sizeof view_name, "caisson-procview: %s", id);
 	(void)snprintf(name, sizeof name, "caisson-monitor: %s", id);
-	h.view = worker_start(&view, &sock);
-	if (h.view < 0)
-		h.view = 0; /* the monitor tries again */
-	if (sock >= 0 && dup2(sock, MONITOR_FD_VIEW_SOCKET) < 0)
-		return -errno;
 	if (pipe2(ends, O_CLOEXEC) < 0 || write(ends[1], &h, sizeof h) != (ssize_t)sizeof h ||
 	    dup2(ends[0], MONITOR_FD_HANDOVER) < 0)
 		return -errno;
-	(void)umask(077);
+	be_steady();
 	for (int fd = MONITOR_FD_CONTROL; fd < MONITOR_FD_EXE_SELF; fd++)
 		(void)fcntl(fd, F_SETFD, 0);
 	(void)execveat(MONITOR_FD_EXE_SELF, "", argv, env, AT_EMPTY_PATH);
@@ -457,7 +450,8 @@ _Noreturn void carriers_main(const struct monitor_params *p, int control)
 	uint32_t absent = 0;
 	int clones[3] = { -EBADF, -EBADF, -EBADF }, r;
 
-	be_alone();
+	(void)setsid();
+	(void)umask(0);
 	r = take_descriptors(p, control, &absent);
 	if (r < 0) {
 		(void)err_sys(&e, -r, "arrange the supervisor's descriptors");
@@ -474,6 +468,7 @@ _Noreturn void carriers_main(const struct monitor_params *p, int control)
 		_exit(1);
 	for (size_t i = 0; i < ARRAY_SIZE(clones); i++)
 		(void)fd_close(clones[i]);
+	fuse_answer_names((const int[]){ WORKER_FD_CHANGING, WORKER_FD_SYSCTL }, p->base, MONITOR_FD_CONTROL);
 	/* Found out by the runtime when it commits: the control socket ends. */
 	r = become_monitor(p->id, absent);
 	_exit(r < 0 ? -r : 1);

@@ -25,18 +25,17 @@ enum {
 	MONITOR_FD_NOTIFY,
 	MONITOR_FD_EXE_VIEW, /* O_PATH of caisson-procview and caisson-notify */
 	MONITOR_FD_EXE_NOTIFY,
-	MONITOR_FD_VIEW_SOCKET, /* our end of the first procview's WORKER_FD_MONITOR */
 	MONITOR_FD_EXE_SELF,	/* O_PATH of caisson-monitor; gone after execve */
 	MONITOR_FD_END,
 };
 
 /* From the forked child to the program it becomes. Trusted. */
 struct monitor_handover {
-	pid_t view;	 /* the procview that runs already; 0: none */
 	uint32_t absent; /* bit n: WORKER_FD n is not open */
 };
 
 #define MONITOR_LISTENERS_MAX 4096u
+#define MONITOR_FDS_BESIDES   256u /* other descriptors of a monitor, or of a worker at work */
 #define MONITOR_SOCKET "monitor"
 #define MONITOR_NAME_MAX 1088u /* "caisson-procview: " and the longest id */
 

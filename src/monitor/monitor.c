@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -32,7 +33,7 @@
 #define CLIENTS_MAX  32
 
 /* What an event is about, in the upper half of epoll's data; the lower half is a number. */
-enum { ON_CONTROL, ON_SIGNAL, ON_INIT, ON_SOCKET, ON_CLIENT, ON_LISTENER, ON_WORKER };
+enum { ON_CONTROL, ON_SIGNAL, ON_INIT, ON_SOCKET, ON_CLIENT, ON_LISTENER, ON_WORKER, ON_REQUEST };
 
 struct worker {
 	struct worker_start start;
@@ -41,6 +42,7 @@ struct worker {
 	bool watched;	  /* sock is in the epoll set */
 	bool killed;	  /* the leader died by SIGKILL: somebody's doing, not its own */
 	bool given_up;
+	bool dormant;	  /* not started yet, as nobody has asked for anything: watch what it is to serve */
 	unsigned quick;	  /* quick deaths in a row */
 	int64_t since;	  /* ms: when it was started */
 	int64_t again_at; /* when it may be started again */
@@ -58,7 +60,7 @@ struct state {
 	size_t n_listeners, sent;			  /* sent: how many of them the notify worker has */
 	uint32_t next_number;
 	int clients[CLIENTS_MAX]; /* connections whose message is not there yet, oldest first */
-	size_t n_clients;
+	size_t n_clients, most; /* most: listeners that a worker has descriptors for */
 	int epoll, signals, socket, init;
 	bool committed, over;
 	char view_name[MONITOR_NAME_MAX], notify_name[MONITOR_NAME_MAX];
@@ -135,10 +137,10 @@ static int add_listener(struct state *s, int fd)
 		return -EINVAL;
 	if (s->notify.given_up)
 		return -EIO;
-	if (s->n_listeners == MONITOR_LISTENERS_MAX || s->next_number == UINT32_MAX)
+	if (s->n_listeners >= s->most || s->next_number == UINT32_MAX)
 		return -ENFILE;
-	/* Nothing but its end (EPOLLHUP, always told) concerns us: calls that arrive do not wake us. */
-	r = watch(s, fd, 0, ON_LISTENER, s->next_number);
+	/* Once there is a worker only its end (EPOLLHUP, always told) concerns us: calls that arrive do not wake us. */
+	r = watch(s, fd, s->notify.dormant ? EPOLLIN : 0, ON_LISTENER, s->next_number);
 	if (r < 0)
 		return r;
 	s->listeners[s->n_listeners++] = (struct listener){ fd, s->next_number++ };
@@ -166,7 +168,25 @@ static void drop_listener(struct state *s, uint32_t number)
 /* Is it to run? The second kind only when there is something to serve. */
 static bool is_wanted(const struct state *s, const struct worker *w)
 {
-	return !w->given_up && w->group == 0 && (w == &s->view || s->n_listeners > 0);
+	return !w->given_up && !w->dormant && w->group == 0 && (w == &s->view || s->n_listeners > 0);
+}
+
+/* The first request: the first worker is due, and is the one who sees what comes from now on. */
+static void wake_view(struct state *s)
+{
+	s->view.dormant = false;
+	unwatch(s, WORKER_FD_CHANGING);
+	unwatch(s, WORKER_FD_SYSCTL);
+}
+
+static void wake_notify(struct state *s)
+{
+	s->notify.dormant = false;
+	for (size_t i = 0; i < s->n_listeners; i++) {
+		struct epoll_event ev = { .data.u64 = (uint64_t)ON_LISTENER << 32 | s->listeners[i].number };
+
+		(void)epoll_ctl(s->epoll, EPOLL_CTL_MOD, s->listeners[i].fd, &ev);
+	}
 }
 
 /*
@@ -395,7 +415,13 @@ static void on_event(struct state *s, const struct epoll_event *ev)
 		on_client(s, (int)number);
 		break;
 	case ON_LISTENER:
-		drop_listener(s, number);
+		if (ev->events & EPOLLHUP)
+			drop_listener(s, number);
+		else
+			wake_notify(s);
+		break;
+	case ON_REQUEST:
+		wake_view(s);
 		break;
 	case ON_WORKER:
 		feed_notify(s);
@@ -437,6 +463,17 @@ static void set_name(char *to, const char *worker, const char *monitor)
 	to[n + len] = '\0';
 }
 
+/* A listener takes a descriptor here and in the worker, which needs others for its work: it must never be without. */
+static size_t listeners_most(void)
+{
+	struct rlimit limit = { 0 };
+
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur >= MONITOR_LISTENERS_MAX + MONITOR_FDS_BESIDES)
+		return MONITOR_LISTENERS_MAX;
+	return limit.rlim_cur > MONITOR_FDS_BESIDES ? (size_t)limit.rlim_cur - MONITOR_FDS_BESIDES : 0;
+}
+
 static int set_up(struct state *s, const char *name)
 {
 	struct monitor_handover h;
@@ -448,14 +485,15 @@ static int set_up(struct state *s, const char *name)
 	set_name(s->view_name, "caisson-procview", name);
 	set_name(s->notify_name, "caisson-notify", name);
 	s->view = (struct worker){ .start = { MONITOR_FD_EXE_VIEW, MONITOR_FD_VIEW, s->view_name, h.absent },
-				   .group = h.view,
-				   .sock = h.view > 0 ? MONITOR_FD_VIEW_SOCKET : -EBADF,
-				   .since = now_ms(),
+				   .sock = -EBADF,
+				   .dormant = true,
 				   .failing = -1 };
 	h.absent |= 1u << WORKER_FD_CHANGING | 1u << WORKER_FD_SYSCTL;
 	s->notify = (struct worker){ .start = { MONITOR_FD_EXE_NOTIFY, MONITOR_FD_NOTIFY, s->notify_name, h.absent },
 				     .sock = -EBADF,
+				     .dormant = true,
 				     .failing = -1 };
+	s->most = listeners_most();
 	/* The low numbers stay taken for the same reason as the others: see internal.h. */
 	(void)dup3(STDIN_FILENO, MONITOR_FD_HANDOVER, O_CLOEXEC);
 	(void)sigemptyset(&mask);
@@ -464,7 +502,9 @@ static int set_up(struct state *s, const char *name)
 	s->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (s->signals < 0 || s->epoll < 0 || watch(s, s->signals, EPOLLIN, ON_SIGNAL, 0) < 0 ||
-	    watch(s, MONITOR_FD_CONTROL, EPOLLIN, ON_CONTROL, 0) < 0)
+	    watch(s, MONITOR_FD_CONTROL, EPOLLIN, ON_CONTROL, 0) < 0 ||
+	    watch(s, WORKER_FD_CHANGING, EPOLLIN, ON_REQUEST, 0) < 0 ||
+	    watch(s, WORKER_FD_SYSCTL, EPOLLIN, ON_REQUEST, 0) < 0)
 		return -errno;
 	return drop_rights();
 }
@@ -502,8 +542,6 @@ int monitor_main(const char *name)
 
 	if (set_up(&s, name) < 0)
 		return 1;
-	/* It may have ended before anybody listened for signals. */
-	on_signal(&s);
 	while (!s.over) {
 		int n = epoll_wait(s.epoll, events, ARRAY_SIZE(events), start_workers(&s));
 

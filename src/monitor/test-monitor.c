@@ -186,18 +186,93 @@ static void test_pipes_end(void **state)
 	(void)close(ends[0]);
 }
 
+/* ---- first requests ------------------------------------------------------------------------------------------- */
+
+/* The names can be listed before there is a worker, once for each connection. */
+static void test_names(void **state)
+{
+	struct dirent *ent;
+	int n = 0;
+
+	(void)state;
+	launch("ok");
+	for (int i = 0; i < 2; i++) {
+		int fd = openat(i ? m.sysctl : m.changing, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		_cleanup_closedir_ DIR *d = fdopendir(fd);
+
+		assert_non_null(d);
+		while ((ent = readdir(d)) != NULL)
+			n += ent->d_name[0] != '.';
+	}
+	for (size_t i = 0; i < emu_n_rows; i++)
+		n -= emu_rows[i].carrier == EMU_CHANGING || emu_rows[i].carrier == EMU_SYSCTL;
+	assert_int_equal(n, 0);
+	commit();
+	/* known by now: who looks a name up asks nobody */
+	for (size_t i = 0; i < emu_n_rows; i++) {
+		char name[EMU_NAME_MAX];
+		int fd;
+
+		if (emu_rows[i].carrier != EMU_CHANGING && emu_rows[i].carrier != EMU_SYSCTL)
+			continue;
+		emu_name(i, name);
+		fd = openat(emu_rows[i].carrier == EMU_SYSCTL ? m.sysctl : m.changing, name, O_PATH | O_CLOEXEC);
+		assert_true(fd >= 0);
+		(void)close(fd);
+	}
+	sleep_ms(100);
+	assert_int_equal(view->starts, 0);
+}
+
+/* No worker runs that nobody has asked for anything, and then only the one that was asked. */
+static void test_dormant(void **state)
+{
+	pid_t task[2];
+	int fd[2];
+	long before;
+
+	(void)state;
+	launch("ok");
+	commit();
+	for (int i = 0; i < 2; i++) {
+		fd[i] = make_task(&task[i], true);
+		give(fd[i]);
+	}
+	sleep_ms(200);
+	assert_int_equal(view->starts | notify->starts, 0);
+	(void)kill(task[1], SIGCONT);
+	EVENTUALLY(notify->starts == 1 && notify->n == 2);
+	sleep_ms(50);
+	assert_int_equal(view->starts, 0);
+	ask();
+	EVENTUALLY(view->starts == 1);
+	/* from now on what arrives is the workers' alone */
+	sleep_ms(50);
+	before = proc_number(m.pid, "schedstat", ""); /* ns on a processor */
+	(void)kill(task[0], SIGCONT);
+	sleep_ms(200);
+	assert_true(proc_number(m.pid, "schedstat", "") - before < 5000000);
+	/* and one that dies is replaced without being asked for */
+	(void)kill(view->pid, SIGKILL);
+	(void)kill(notify->pid, SIGKILL);
+	EVENTUALLY(view->starts == 2 && notify->starts == 2);
+	for (int i = 0; i < 2; i++) {
+		(void)close(fd[i]);
+		end_task(task[i]);
+	}
+}
+
 /* ---- life and death ------------------------------------------------------------------------------------------- */
 
 static void test_not_committed(void **state)
 {
 	(void)state;
 	launch("ok");
-	EVENTUALLY(view->starts == 1);
 	assert_false(monitor_is_there(dir_fd));
 	(void)close(m.control);
 	m.control = -EBADF;
 	assert_int_equal(wait_monitor(), 0);
-	assert_false(is_alive(view->pid));
+	assert_int_equal(view->starts, 0);
 }
 
 static void test_runtime_dies(void **state)
@@ -484,6 +559,39 @@ static void test_too_many(void **state)
 	assert_in_range(settled_fds(), before, before + 1);
 }
 
+/* A low limit of open files: a worker at work must have some left, so fewer listeners are taken. */
+static void test_few_files(void **state)
+{
+	const struct rlimit few = { MONITOR_FDS_BESIDES + 4, MONITOR_FDS_BESIDES + 4 };
+	struct rlimit usual;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		pid_t task;
+		int fd;
+
+		CHILD_CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+		if (setrlimit(RLIMIT_NOFILE, &usual) == 0)
+			_exit(77); /* root may raise it again, and so does the monitor */
+		run("ok");
+		fd = make_listener(&task);
+		for (int i = 0; i < 4; i++)
+			CHILD_CHECK(monitor_give_listener(dir_fd, fd, &err) == 0);
+		CHILD_CHECK(monitor_give_listener(dir_fd, fd, &err) == -ENFILE);
+		CHILD_CHECK(strstr(err.msg, "open files") != NULL);
+		_exit(0);
+	}
+	status = test_wait(pid);
+	if (status == 77)
+		skip();
+	assert_int_equal(status, 0);
+}
+
 /* Has the monitor done nothing since the last look, a while ago? */
 static bool is_asleep(long *last)
 {
@@ -678,10 +786,10 @@ int main(int argc, char **argv)
 	const struct CMUnitTest all[] = {
 		/* clang-format off */
 		T(test_carriers), T(test_params), T(test_refused), T(test_worker_gets), T(test_pipes_end),
-		T(test_not_committed), T(test_runtime_dies), T(test_init_dies), T(test_init_dead_before),
+		T(test_names), T(test_dormant), T(test_not_committed), T(test_runtime_dies), T(test_init_dies), T(test_init_dead_before),
 		T(test_signals), T(test_exit), T(test_crash), T(test_stop), T(test_stopped_later),
 		T(test_orphans), T(test_delays), T(test_long_life), T(test_kills), T(test_given_up),
-		T(test_listeners), T(test_too_many), T(test_deaf), T(test_no_listener),
+		T(test_listeners), T(test_too_many), T(test_few_files), T(test_deaf), T(test_no_listener),
 		T(test_bad_clients), T(test_idle), T(test_rights), T(test_time),
 		/* clang-format on */
 	};

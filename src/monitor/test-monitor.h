@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -45,6 +46,7 @@ static pid_t init_pid;
 static volatile struct fake_record *view, *notify;
 static pid_t tasks[8]; /* those of make_listener() */
 static size_t n_tasks;
+static pid_t asker;
 
 static int64_t now_us(void)
 {
@@ -170,6 +172,9 @@ static int teardown(void **state)
 	monitor_done(&m);
 	if (init_pid > 0)
 		(void)kill(init_pid, SIGKILL);
+	if (asker > 0)
+		(void)kill(asker, SIGKILL);
+	asker = 0;
 	while (n_tasks > 0)
 		(void)kill(tasks[--n_tasks], SIGKILL);
 	r = nothing_left();
@@ -235,10 +240,26 @@ static void commit(void)
 	m.control = -EBADF;
 }
 
+/* Look at an emulated file, which fake workers do not serve: whoever looks waits, and a worker is started. */
+static void ask(void)
+{
+	asker = fork();
+	assert_true(asker >= 0);
+	if (asker == 0) {
+		struct stat st;
+
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)fstatat(m.sysctl, "0", &st, 0);
+		_exit(0);
+	}
+}
+
+/* With both workers asked for, if make_listener()'s are given. */
 static void run(const char *id)
 {
 	launch(id);
 	commit();
+	ask();
 }
 
 /* The monitor is our child by now, as it would be the engine's. Its exit status. */
@@ -268,8 +289,11 @@ static long proc_number(pid_t pid, const char *file, const char *key)
 	return num_span(&at, INT32_MAX, &v) < 0 ? -1 : (long)v;
 }
 
-/* A task that holds a filter with a listener until it is killed. */
-static int make_listener(pid_t *ret_pid)
+/*
+ * A task that holds a filter with a listener until it is killed, and makes a trapped call, which fake workers do not
+ * answer. @quiet: not before SIGCONT.
+ */
+static int make_task(pid_t *ret_pid, bool quiet)
 {
 	struct sock_filter insns[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -294,6 +318,9 @@ static int make_listener(pid_t *ret_pid)
 		(void)close(fd);
 		(void)close(pair[0]);
 		(void)close(pair[1]);
+		if (quiet)
+			(void)raise(SIGSTOP);
+		(void)syscall(SYS_acct, NULL);
 		for (;;)
 			(void)pause();
 	}
@@ -303,6 +330,11 @@ static int make_listener(pid_t *ret_pid)
 	(void)close(pair[0]);
 	tasks[n_tasks++] = *ret_pid = pid;
 	return fd;
+}
+
+static int make_listener(pid_t *ret_pid)
+{
+	return make_task(ret_pid, false);
 }
 
 static void give(int fd)

@@ -308,34 +308,28 @@ static int peek(const struct notify_worker *w, struct notify_caller *c, int dirf
 
 int notify_enter_net(const struct notify_worker *w, struct notify_caller *c)
 {
-	_cleanup_close_ int own = openat(w->proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
 	_cleanup_close_ int net = openat(c->task, "ns/net", O_RDONLY | O_CLOEXEC);
 
-	if (own < 0 || net < 0 || !notify_still_waiting(w))
+	if (net < 0 || !notify_still_waiting(w))
 		return -ESRCH;
-	return setns(net, CLONE_NEWNET) < 0 ? -errno : TAKE_FD(own);
+	return setns(net, CLONE_NEWNET) < 0 ? -errno : 0;
 }
 
-int notify_leave_net(int own)
+int notify_leave_net(const struct notify_worker *w)
 {
-	int r = own >= 0 && setns(own, CLONE_NEWNET) < 0 ? -errno : 0;
-
-	(void)fd_close(own);
-	return r;
+	return setns(w->own_net, CLONE_NEWNET) < 0 ? -errno : 0;
 }
 
 int notify_peek(const struct notify_worker *w, struct notify_caller *c, int dirfd, const char *path, int flags)
 {
-	int own = -EBADF, r;
-
 	/* Below /proc/sys/net every network namespace has files of its own. */
-	if (strstr(path, "/net")) {
-		own = notify_enter_net(w, c);
-		if (own < 0)
-			return own;
-	}
+	bool net = strstr(path, "/net") != NULL;
+	int r = net ? notify_enter_net(w, c) : 0;
+
+	if (r < 0)
+		return r;
 	r = peek(w, c, dirfd, path, flags);
-	if (notify_leave_net(own) < 0 && r >= 0) {
+	if (net && notify_leave_net(w) < 0 && r >= 0) {
 		(void)fd_close(r);
 		return -EPERM;
 	}
@@ -411,7 +405,7 @@ static int start(int (*fn)(void *arg), void *arg, char *stack)
 	 * Our memory and our table of descriptors, a file system state and credentials of its own; we sleep until
 	 * it has ended.
 	 */
-	pid_t pid = clone(fn, stack, CLONE_VM | CLONE_FILES | CLONE_VFORK | SIGCHLD, arg);
+	pid_t pid = clone(fn, stack, NOTIFY_HELPER_FLAGS, arg);
 	int status = 0;
 
 	if (pid < 0)

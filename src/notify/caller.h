@@ -63,11 +63,11 @@ int notify_caller_more(const struct notify_worker *w, struct notify_caller *c, c
 void notify_caller_close(struct notify_caller *c);
 
 /*
- * notify_enter_net() - be in the caller's network namespace until notify_leave_net(), whose argument it returns; or -errno.
+ * notify_enter_net() - be in the caller's network namespace until notify_leave_net(). Return: 0 or -errno.
  * For look-ups below /proc/sys/net only, where every namespace has files of its own.
  */
 int notify_enter_net(const struct notify_worker *w, struct notify_caller *c);
-int notify_leave_net(int own);
+int notify_leave_net(const struct notify_worker *w);
 
 /*
  * notify_peek() - resolve @path as the caller would, with our own rights, to see what kind of object the call is
@@ -101,6 +101,8 @@ enum {
 	NOTIFY_AS_OWNER = 1 << 5,  /* the same with all capabilities in that user namespace */
 	NOTIFY_IN_CHILD = 1 << 6,
 };
+
+#define NOTIFY_HELPER_FLAGS (CLONE_VM | CLONE_FILES | CLONE_VFORK | SIGCHLD)
 
 /*
  * notify_act() - run @fn in a short-lived process that has entered what @where says. It shares our memory and

@@ -89,7 +89,10 @@ static int lock_and_attach(void *arg)
 		return r;
 	notify_commit_begin(m->w, mark);
 	r = move_mount(mnt, "", m->target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-	return notify_commit_end(m->w, r < 0 ? -errno : 0);
+	r = notify_commit_end(m->w, r < 0 ? -errno : 0);
+	if (r == 0 && mark[2])
+		notify_tree_remember(m->w, m->fs, mark[0]);
+	return r;
 }
 
 static int mount_new(struct new_mount *m)

@@ -24,6 +24,7 @@
 
 #include "base/cleanup.h"
 #include "emulate/cover.h"
+#include "notify/fence.h"
 #include "notify/filter.h"
 #include "notify/journal.h"
 #include "notify/worker.h"
@@ -183,8 +184,9 @@ static pid_t start_worker(int listener, int *ret_sock)
 			notify_test_deadline = options->deadline;
 		if (options->sabotage)
 			options->sabotage();
+		/* As in the program, but where it is to kill at a point, which takes calls of the test's. */
 		if (notify_worker_open(&w, box_shared, test.proc, test.sysfs, none, &e) < 0 ||
-		    notify_worker_run(&w, pair[1], &e) < 0)
+		    (options->point < 0 && notify_fence(&e) < 0) || notify_worker_run(&w, pair[1], &e) < 0)
 			(void)dprintf(STDERR_FILENO, "worker: %s\n", e.msg);
 		_exit(e.code != 0);
 	}

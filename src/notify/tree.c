@@ -127,12 +127,12 @@ static int cover_paths(const struct notify_worker *w, const struct notify_fs *fs
 static int cover_files(const struct notify_worker *w, struct notify_caller *c, const struct notify_fs *fs, int mnt,
 		       struct err *e)
 {
-	int own = notify_enter_net(w, c), r;
+	int r = notify_enter_net(w, c);
 
-	if (own < 0)
-		return err_sys(e, -own, "enter the caller's network namespace");
+	if (r < 0)
+		return err_sys(e, -r, "enter the caller's network namespace");
 	r = cover_emulated(w->stage, mnt, fs->fs, w->shared->params.base, e);
-	return notify_leave_net(own) < 0 ? err_sys(e, EPERM, "leave the caller's network namespace") : r;
+	return notify_leave_net(w) < 0 ? err_sys(e, EPERM, "leave the caller's network namespace") : r;
 }
 
 int notify_tree_build(struct notify_worker *w, struct notify_caller *c, const struct notify_fs *fs, int mnt,
@@ -228,6 +228,48 @@ bool notify_is_carrier(const struct notify_worker *w, uint64_t dev)
 		if (w->carriers[i] != 0 && w->carriers[i] == dev)
 			return true;
 	return false;
+}
+
+/* Ids are never used again: other mounts have another sum. */
+static struct notify_tree_print print_of(uint64_t top)
+{
+	struct notify_tree_print p = { .top = top, .covers = 14695981039346656037u };
+	uint64_t ids[128], last = 0;
+	ssize_t n;
+
+	do {
+		n = kernel_listmount(top, last, ids, ARRAY_SIZE(ids));
+		if (n < 0)
+			p.top = 0;
+		for (ssize_t i = 0; i < n; i++)
+			p.covers = (p.covers ^ ids[i]) * 1099511628211u;
+		p.n += n > 0 ? (uint64_t)n : 0;
+		last = n > 0 ? ids[n - 1] : 0;
+	} while (n == ARRAY_SIZE(ids));
+	return p;
+}
+
+void notify_tree_remember(struct notify_worker *w, const struct notify_fs *fs, uint64_t id)
+{
+	struct notify_tree_print p = print_of(id);
+
+	p.fs = fs;
+	if (p.n > 0)
+		w->prints[w->next_print++ % NOTIFY_PRINTS] = p;
+}
+
+const struct notify_fs *notify_tree_recall(const struct notify_worker *w, uint64_t id)
+{
+	for (size_t i = 0; i < NOTIFY_PRINTS; i++) {
+		const struct notify_tree_print *known = &w->prints[i];
+		struct notify_tree_print now;
+
+		if (known->top != id || known->top == 0)
+			continue;
+		now = print_of(id);
+		return now.top == id && now.n == known->n && now.covers == known->covers ? known->fs : NULL;
+	}
+	return NULL;
 }
 
 bool notify_tree_has_strange(const struct notify_worker *w, int fd)

@@ -54,6 +54,14 @@ void notify_tree_drop(struct notify_worker *w);
 int notify_tree_lock(struct notify_worker *w, uint64_t attr);
 
 /*
+ * notify_tree_remember() - in a helper in the caller's mount namespace: the tree with top @id, a unique one, has just
+ * been attached. notify_tree_recall() - in such a helper: is there nothing below @id but what there was then? If so,
+ * what it is; NULL: that is to be looked for.
+ */
+void notify_tree_remember(struct notify_worker *w, const struct notify_fs *fs, uint64_t id);
+const struct notify_fs *notify_tree_recall(const struct notify_worker *w, uint64_t id);
+
+/*
  * notify_tree_allowed() - would the kernel let the caller mount a new @fs, if nothing covered those that are
  * there? It must see one, and not get by a new one what is read-only in all that it sees. (mount_too_revealing()
  * in the kernel.)

@@ -194,6 +194,10 @@ static int look_below(struct target *t)
 	struct kernel_statmount sm;
 	ssize_t n;
 
+	t->fs = notify_tree_recall(t->w, t->mark[0]);
+	t->looked = t->covered = t->fs != NULL;
+	if (t->looked)
+		return 0;
 	if (kernel_statmount(t->mark[0], KERNEL_STATMOUNT_SB_BASIC, &sm) < 0)
 		return -errno;
 	t->fs = notify_fs_by_magic((long)sm.sb_magic);

@@ -20,6 +20,7 @@
 #include "base/io.h"
 #include "emulate/cover.h"
 #include "notify/acts.h"
+#include "notify/fence.h"
 #include "notify/journal.h"
 #include "notify/kernel.h"
 #include "notify/tree.h"
@@ -111,15 +112,16 @@ int notify_worker_open(struct notify_worker *w, struct notify_shared *shared, in
 	int r = check_sizes(e);
 
 	*w = (struct notify_worker){
-		.shared = shared, .proc = proc, .sysfs = sysfs, .stage = -EBADF, .work = -EBADF, .locked_ns = -EBADF
+		.shared = shared, .proc = proc, .sysfs = sysfs, .stage = -EBADF, .work = -EBADF, .locked_ns = -EBADF,
+		.own_net = openat(proc, "self/ns/net", O_RDONLY | O_CLOEXEC)
 	};
 	memcpy(w->cg, cg, sizeof w->cg);
 	if (r < 0)
 		return r;
 	if (shared->params.magic != EMU_MAGIC)
 		return err_set(e, EPROTO, "the shared memory is not the supervisor's");
-	if (userns < 0 || fstat(userns, &st) < 0)
-		return err_sys(e, errno, "look at our own user namespace");
+	if (userns < 0 || w->own_net < 0 || fstat(userns, &st) < 0)
+		return err_sys(e, errno, "look at our own namespaces");
 	w->userns_dev = st.st_dev;
 	w->userns_ino = st.st_ino;
 	w->labels = io_read_at(proc, "thread-self/attr/current", 4096, &label, NULL) >= 0;
@@ -152,6 +154,7 @@ void notify_worker_close(struct notify_worker *w)
 	notify_sysinfo_done(w);
 	w->work = fd_close(w->work);
 	w->stage = fd_close(w->stage);
+	w->own_net = fd_close(w->own_net);
 	if (w->helper_stack)
 		(void)munmap(w->helper_stack, HELPER_STACK);
 	w->helper_stack = NULL;
@@ -251,7 +254,7 @@ struct listeners {
 	nfds_t n;
 };
 
-/* Return: 1 a listener, 0 the monitor has gone, -errno. */
+/* Return: 1 a listener, 0 the monitor has gone, -EMFILE when there is no descriptor for it, -errno. */
 static int receive_listener(int monitor, int *ret_fd, uint32_t *ret_number, int flags)
 {
 	union {
@@ -270,6 +273,9 @@ static int receive_listener(int monitor, int *ret_fd, uint32_t *ret_number, int 
 		return -errno;
 	if (n == 0)
 		return 0;
+	/* All that the kernel tells about a descriptor that it could not give. */
+	if (msg.msg_flags & MSG_CTRUNC)
+		return -EMFILE;
 	if (n != (ssize_t)sizeof m || !h || h->cmsg_type != SCM_RIGHTS || h->cmsg_len != CMSG_LEN(sizeof(int)))
 		return -EPROTO;
 	memcpy(ret_fd, CMSG_DATA(h), sizeof *ret_fd);
@@ -350,6 +356,12 @@ int notify_worker_run(struct notify_worker *w, int monitor, struct err *e)
 			r = receive_listener(monitor, &fd, &number, MSG_DONTWAIT);
 			if (r > 0)
 				r = add_listener(w, l, fd, number);
+			/* Whoever waits on it would wait for ever: the successor gets it again. */
+			else if (r == -EMFILE)
+				return err_set(e, EMFILE,
+					       "cannot take another seccomp listener beside %zu: no file descriptor left; "
+					       "raise the limit of open files (ulimit -n) of what starts containers",
+					       (size_t)l->n - 1);
 			else if (r != -EAGAIN && r != -EINTR)
 				l->fds[0].fd = -EBADF; /* those that are held are served on */
 			continue;
@@ -412,5 +424,7 @@ int notify_program(struct err *e)
 	r = notify_worker_open(&w, shared, WORKER_FD_PROC, WORKER_FD_SYSFS, cg, e);
 	if (r == 0)
 		r = drop_rights(e);
+	if (r == 0)
+		r = notify_fence(e);
 	return r < 0 ? r : notify_worker_run(&w, WORKER_FD_MONITOR, e);
 }

@@ -22,6 +22,14 @@
 #define NOTIFY_ATTEMPTS	 64u /* kills from outside count, too; the monitor takes its time between many */
 #define NOTIFY_LISTENERS 4096u
 
+/* The covers of a tree that we have attached, by which it is known to be as it was. */
+struct notify_tree_print {
+	uint64_t top; /* unique id; 0: none */
+	uint64_t covers, n;
+	const struct notify_fs *fs;
+};
+#define NOTIFY_PRINTS 32u
+
 struct notify_worker {
 	struct notify_shared *shared; /* mapped, shared with our predecessor and successor */
 	int proc;		      /* O_PATH, the host's /proc */
@@ -30,6 +38,7 @@ struct notify_worker {
 	int listener;	  /* that of the call in hand */
 	int cg[6];	  /* borrowed: WORKER_FD_CG_*, -EBADF where there is none */
 	int sysfs;	  /* borrowed: WORKER_FD_SYSFS */
+	int own_net;	  /* our own network namespace */
 	dev_t userns_dev; /* our own user namespace */
 	ino_t userns_ino;
 	uint64_t carriers[5]; /* devices of the file systems that covers come from */
@@ -37,6 +46,8 @@ struct notify_worker {
 	bool has_pidns;	      /* see notify_fs_has_pidns() */
 	bool built;	      /* there is a tree on the work directory: dropped after the answer */
 	int locked_ns;	      /* the copy of our mount namespace that locked it: closed after the answer */
+	struct notify_tree_print prints[NOTIFY_PRINTS]; /* a ring */
+	unsigned next_print;
 	void *helper_stack;
 	void *sources; /* of sysinfo.c, opened when first needed */
 };

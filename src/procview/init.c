@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "emulate/emulate.h"
+#include "procview/view.h"
 #include "sys/mnt.h"
 
 #define MINOR_LEAST 31
@@ -102,4 +103,52 @@ int fuse_answer_init(int dev_fuse_fd, bool changing, struct err *e)
 	if (n != (ssize_t)sizeof out)
 		return err_sys(e, n < 0 ? errno : EIO, "answer FUSE's INIT");
 	return 0;
+}
+
+/* Return: is there nothing more to ask on this connection? */
+static bool answer_name(struct view *v, enum view_conn conn, int fd)
+{
+	static uint8_t buf[FUSE_MIN_READ_BUFFER] __attribute__((aligned(8)));
+	static struct wire_answer a;
+	struct wire_request req;
+	ssize_t n = read(fd, buf, sizeof buf);
+	bool listing;
+
+	if (n < 0)
+		return errno != EINTR && errno != EAGAIN && errno != ENOENT;
+	if (wire_decode(buf, (size_t)n, &req) == 0 && req.node != FUSE_ROOT_ID && req.opcode != FUSE_FORGET &&
+	    req.opcode != FUSE_BATCH_FORGET)
+		wire_error(&a, req.unique, -EIO);
+	else
+		view_answer(v, conn, buf, (size_t)n, &a);
+	listing = req.opcode == FUSE_READDIR || req.opcode == FUSE_READDIRPLUS;
+	if (a.len > 0 && write(fd, a.head, a.len) < 0)
+		return false; /* who asked has gone */
+	return listing && a.len == sizeof(struct fuse_out_header);
+}
+
+void fuse_answer_names(const int fd[2], uint32_t base, int end_fd)
+{
+	static struct view_shared shared; /* empty: neither values nor texts are asked for */
+	static struct view v = { .shared = &shared };
+	struct pollfd p[VIEW_CONNS + 1] = { { .fd = fd[VIEW_CHANGING], .events = POLLIN },
+					    { .fd = fd[VIEW_SYSCTL], .events = POLLIN },
+					    { .fd = end_fd, .events = POLLIN } };
+
+	shared.params.base = base;
+	v.table = (struct view_table){ .rows = emu_rows, .n = emu_n_rows };
+	if (view_init(&v) < 0)
+		return;
+	while (p[VIEW_CHANGING].fd >= 0 || p[VIEW_SYSCTL].fd >= 0) {
+		if (poll(p, VIEW_CONNS + 1, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return;
+		}
+		if (p[VIEW_CONNS].revents)
+			return;
+		for (enum view_conn conn = 0; conn < VIEW_CONNS; conn++)
+			if (p[conn].fd >= 0 && p[conn].revents && answer_name(&v, conn, p[conn].fd))
+				p[conn].fd = -EBADF;
+	}
 }

@@ -3,6 +3,7 @@
 #define PROCVIEW_INIT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -31,5 +32,13 @@ int fuse_mount(int dev_fuse_fd, struct err *e);
  * with no FUSE_NO_OPENDIR_SUPPORT-like flags missing); or -errno.
  */
 int fuse_answer_init(int dev_fuse_fd, bool changing, struct err *e);
+
+/*
+ * fuse_answer_names() - answer who lists the root directories of both connections (by enum view_conn), until each has
+ * been read to its end once or @end_fd is readable or closed. The kernel remembers the names, so that covering files
+ * needs no worker, which would take longer to start. @base: the container's. Only the runtime reaches the mounts by
+ * then; what it does not ask for is EIO.
+ */
+void fuse_answer_names(const int fd[2], uint32_t base, int end_fd);
 
 #endif

@@ -23,6 +23,8 @@ setup() {
 	with_tool load
 	sleeper
 	bg
+	# The workers are started with the first request.
+	inside 20 sh -c 'mkdir -p /awake && mount -t proc proc /awake && cat /awake/meminfo && umount /awake' >/dev/null
 }
 
 teardown() {

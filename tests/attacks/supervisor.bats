@@ -5,12 +5,13 @@
 load attacks.bash
 
 setup_file() {
-	attack_open && tool traps hang race load reveal inner passfd locks handle || return 1
+	attack_open && tool traps hang race load reveal inner passfd locks handle hijack || return 1
 	bundle "$RUN_TAG-main"
 	privileged
 	with_tool traps race load reveal inner passfd locks
 	sleeper
 	bg
+	awake "$ID"
 	MAIN=$ID
 	MAIN_PID=$PID
 	export MAIN MAIN_PID
@@ -45,6 +46,12 @@ own() {
 	[ $# -eq 0 ] || with_tool "$@"
 	sleeper
 	bg
+	awake "$ID"
+}
+
+# awake ID - its workers run, which are started with the first request
+awake() {
+	inside "$1" 20 sh -c 'mkdir -p /awake && mount -t proc proc /awake && cat /awake/meminfo && umount /awake' >/dev/null
 }
 
 # works COMMAND... - capture, and it must succeed. (Not by run: what hangs in a container would hold its pipe open.)
@@ -389,6 +396,29 @@ poorly() {
 		kill -9 "$worker" 2>/dev/null || true
 		eventually 5 ended "$worker"
 	done
+	fine "$ID"
+}
+
+@test "A97 a worker that was taken over makes no system call that is not its work: it ends, and is replaced" {
+	local part call worker said
+	own hijacked
+	for part in notify procview; do
+		assert_eq "$(awk '/^Seccomp:/ {print $2}' "/proc/$(part "$ID" $part)/status")" 2
+		assert_eq "$(awk '/^NoNewPrivs:/ {print $2}' "/proc/$(part "$ID" $part)/status")" 1
+		# execve, socket, ptrace, kill of the monitor, bpf, memory that is code, a process, another namespace of users
+		for call in "59 0 0 0" "41 1 1 0" "101 16 1" "62 $(part "$ID" monitor) 9" "321 0 0 0" "9 0 4096 7 0x22 -1 0" "57" "272 0x10000000"; do
+			worker=$(part "$ID" $part)
+			# shellcheck disable=SC2086 # several arguments
+			said=$("$TOOLS/hijack" "$worker" $call)
+			assert_eq "$said" "ended by signal 31" "$part: $call"
+			eventually 5 ended "$worker"
+		done
+		fine "$ID"
+		# Control: a call that is its work, exit_group, and the same by a process without a fence.
+		worker=$(part "$ID" $part)
+		assert_eq "$("$TOOLS/hijack" "$worker" 231 0)" "ended by signal 0"
+	done
+	assert_match "$("$TOOLS/hijack" "$PID" 41 1 1 0)" 'returned [0-9]+'
 	fine "$ID"
 }
 

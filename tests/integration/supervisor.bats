@@ -39,10 +39,28 @@ worker_of() {
 	pgrep -f "caisson-$2: $id"
 }
 
+# awake NAME - its workers run
+awake() {
+	d exec "$1" sh -c 'mount -t proc proc /mnt && cat /mnt/meminfo && umount /mnt' >/dev/null
+}
+
 @test "a container that cannot mount has no process of ours" {
 	dbg bb
 	[ -z "$(helpers_of bb)" ]
 	[ -n "$(helpers_of aa)" ]
+}
+
+@test "workers are started by the first request, and only the one that is asked" {
+	IMAGE=$TOOLS dbg bb --privileged
+	sleep 0.5
+	assert_eq "$(helpers_of bb)" "$(worker_of bb monitor)"
+	d exec bb cat /proc/uptime /proc/swaps /proc/sys/kernel/osrelease >/dev/null # none of theirs
+	assert_eq "$(helpers_of bb)" "$(worker_of bb monitor)"
+	run -0 d exec bb cat /proc/sys/kernel/panic
+	[ -n "$(worker_of bb procview)" ]
+	[ -z "$(worker_of bb notify)" ]
+	run -0 d exec bb mount -t tmpfs t /mnt
+	[ -n "$(worker_of bb notify)" ]
 }
 
 @test "a profile that refuses mount leaves out the supervisor" {
@@ -52,7 +70,8 @@ worker_of() {
 }
 
 @test "exec --privileged gives a container a supervisor, and it can mount then" {
-	dbg bb --security-opt seccomp=unconfined
+	# AppArmor: `exec --privileged` keeps the container's profile, and the engine's default one refuses mount.
+	dbg bb --security-opt seccomp=unconfined --security-opt apparmor=unconfined
 	[ -z "$(helpers_of bb)" ]
 	run -0 d exec --privileged bb sh -c 'mkdir -p /p && mount -t proc proc /p && cat /p/swaps | wc -l'
 	assert_eq "$output" 1
@@ -275,6 +294,7 @@ worker_of() {
 @test "P1 with the workers dead for good the kernel still refuses" {
 	IMAGE=$TOOLS dbg bb --privileged
 	local p
+	awake bb
 	# Stopped monitor: nobody restarts the workers.
 	kill -STOP "$(worker_of bb monitor)"
 	kill -9 "$(worker_of bb procview)"
@@ -288,6 +308,7 @@ worker_of() {
 
 @test "docker stop and kill work in time with a stopped worker" {
 	IMAGE=$TOOLS dbg bb --privileged
+	awake bb
 	d exec -d bb sh -c 'while :; do cat /proc/meminfo /proc/sys/kernel/panic; done'
 	kill -STOP "$(worker_of bb procview)"
 	SECONDS=0
