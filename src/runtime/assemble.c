@@ -84,10 +84,31 @@ static int propagate(int mnt, const struct mount_options *o, struct err *e)
 	return mnt_set_attr(mnt, 0, 0, o->propagation, o->propagation_recursive, e);
 }
 
+/* The directory that a mount point is in can never be forgotten. */
+static void copy_up_parent(const struct assembled *t, const char *dest)
+{
+	static const char *const kernels[] = { "/dev/", "/proc/", "/sys/" };
+	const char *slash = strrchr(dest, '/');
+	_cleanup_free_ char *parent = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kernels); i++)
+		if (strncmp(dest, kernels[i], strlen(kernels[i])) == 0)
+			return;
+	if (t->rw_fd >= 0 || !slash || slash == dest)
+		return;
+	parent = strndup(dest, (size_t)(slash - dest));
+	if (parent)
+		copy_up_dir(t->root_fd, parent);
+}
+
 static int attach(const struct assembled *t, const struct planned_mount *m, int mnt, struct err *e)
 {
 	_cleanup_close_ int target = open_target(t, m, e);
-	int r = target < 0 ? target : mnt_attach(mnt, target, e);
+	int r;
+
+	if (target >= 0)
+		copy_up_parent(t, m->spec->destination);
+	r = target < 0 ? target : mnt_attach(mnt, target, e);
 
 	return r < 0 ? r : propagate(mnt, &m->opt, e);
 }

@@ -4,13 +4,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "runtime/tree.h"
+#include "sys/path.h"
 
 #define MAX_DEPTH 64
 
@@ -102,4 +106,20 @@ int copy_up_tree(int from, int to, struct err *e)
 	if (r == 0)
 		r = copy_attributes(to, ".", &st);
 	return r < 0 ? err_sys(e, -r, "tmpcopyup") : 0;
+}
+
+void copy_up_dir(int root_fd, const char *path)
+{
+	_cleanup_close_ int fd = -EBADF;
+	struct stat root, st;
+	struct statfs sfs;
+
+	if (fstatfs(root_fd, &sfs) < 0 || sfs.f_type != OVERLAYFS_SUPER_MAGIC || (sfs.f_flags & ST_RDONLY) ||
+	    fstat(root_fd, &root) < 0)
+		return;
+	fd = path_open_in(root_fd, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK, 0);
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != root.st_dev || st.st_ino == root.st_ino)
+		return;
+	/* A change to what it is already: nothing but the copy comes of it. */
+	(void)fchmod(fd, st.st_mode & 07777);
 }

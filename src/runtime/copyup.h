@@ -11,4 +11,13 @@
  */
 int copy_up_tree(int from, int to, struct err *e);
 
+/*
+ * copy_up_dir() - have this directory of an overlay in its upper layer, as it is. What the engine puts into a directory
+ * ("docker cp") it puts there; an overlay that has cached the directory without that layer, and cannot forget it because
+ * something is mounted in it or a process works in it, would never look there (ADR 0003). Best effort: nothing is done where
+ * the path leads off the root's own overlay, or that is read-only.
+ * @root_fd: of the root file system     @path: untrusted, as container root sees it
+ */
+void copy_up_dir(int root_fd, const char *path);
+
 #endif

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/num.h"
+#include "runtime/copyup.h"
 #include "runtime/init.h"
 #include "sys/missing.h"
 
@@ -113,6 +114,15 @@ static int enter_cwd(const char *cwd, struct err *e)
 	return 0;
 }
 
+/* While a process works in it, it is not forgotten either. As container root, who may. */
+static void copy_up_cwd(const char *cwd)
+{
+	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root >= 0 && strcmp(cwd, "/") != 0)
+		copy_up_dir(root, cwd);
+}
+
 static void reset_signals(void)
 {
 	sigset_t mask;
@@ -133,6 +143,7 @@ int run_prepare(const struct run_args *a, char **ret_path, struct err *e)
 	if (p->args.n == 0)
 		return err_set(e, EINVAL, "process.args: at least the program's name is needed");
 	reset_signals();
+	copy_up_cwd(p->cwd);
 	r = confine_personality(a->linux_, e);
 	if (r == 0 && p->caps.present)
 		r = confine_bounding(&p->caps, e);

@@ -375,3 +375,32 @@ refused() {
 	assert_match "$output" ' /b [a-z0-9]+ rw,'
 	assert_match "$output" 'size=64k'
 }
+
+# An overlay remembers a directory that is in use as it found it: without the layer that docker cp writes to.
+@test "E101 U1 docker cp into a directory that is in use: /etc, the working directory, where a volume is, of an exec" {
+	local at
+	printf 'FROM %s\nRUN mkdir -p /app/src /srv/www/data /opt/tool && chmod 2751 /app && touch -d @86400 /app /app/src\nWORKDIR /app/src\n' "$IMAGE" >"$BATS_TEST_TMPDIR/Dockerfile"
+	d build -q --network none -t caisson-test/app "$BATS_TEST_TMPDIR" >/dev/null
+	echo new >"$BATS_TEST_TMPDIR/new"
+	d run -d --name aa --network none -v data:/srv/www/data caisson-test/app sh -c 'while :; do cat new /etc/new >/tmp/got 2>/dev/null; sleep 0.1; done'
+	assert_eq "$(d diff aa)" "$(d diff aa | grep -v -e app -e etc -e srv)" "a container that changed nothing"
+	run -0 d exec aa stat -c '%a %u %Y' /app /app/src
+	assert_eq "$output" $'2751 0 86400\n755 0 86400'
+	d exec -d -w /opt/tool aa sh -c 'while :; do cat new >/tmp/tool 2>/dev/null; sleep 0.1; done'
+	for at in /app/src /etc /srv/www /opt/tool; do
+		d cp "$BATS_TEST_TMPDIR/new" "aa:$at/new"
+	done
+	eventually 5 sees aa /tmp/got $'new\nnew'
+	eventually 5 sees aa /tmp/tool new
+	run -0 d exec aa cat /app/src/new /etc/new /srv/www/new /opt/tool/new
+	assert_eq "$output" $'new\nnew\nnew\nnew'
+	run -0 d exec aa stat -c '%u:%g' /etc/new
+	assert_eq "$output" 0:0
+	d exec aa rm /etc/new
+	run -0 d diff aa
+	refute_match "$output" '/etc/new'
+}
+
+sees() {
+	assert_eq "$(d exec "$1" cat "$2")" "$3"
+}
