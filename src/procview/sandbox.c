@@ -2,11 +2,6 @@
 #include "procview/sandbox.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <linux/audit.h>
-#include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,17 +11,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "sys/callfilter.h"
 
 #ifndef MLOCK_ONFAULT
 #define MLOCK_ONFAULT 1
-#endif
-
-#if defined(__x86_64__)
-#define ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define ARCH AUDIT_ARCH_AARCH64
-#else
-#error "name this architecture's AUDIT_ARCH_ here"
 #endif
 
 int sandbox_lock(struct view_shared *shared, void *answer, size_t answer_len, struct err *e)
@@ -81,21 +69,6 @@ static int deny_files(struct err *e)
 
 /* ---- ids and capabilities -------------------------------------------------------------------------------------- */
 
-static int drop_ids(uint32_t uid, struct err *e)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { { 0 } };
-
-	for (int cap = 0; cap < 64 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			return err_sys(e, errno, "drop capability %d", cap);
-	if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
-		return err_sys(e, errno, "become user %u", uid);
-	if (syscall(SYS_capset, &head, none) < 0)
-		return err_sys(e, errno, "give up capabilities");
-	return 0;
-}
-
 static int limit(struct err *e)
 {
 	static const struct {
@@ -107,29 +80,20 @@ static int limit(struct err *e)
 		{ RLIMIT_NOFILE, 3 }, /* ppoll(2) wants as many as it is given; what is open stays open */
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-		struct rlimit l = { limits[i].most, limits[i].most };
+	int r = 0;
 
-		if (setrlimit((__rlimit_resource_t)limits[i].what, &l) < 0)
-			return err_sys(e, errno, "set limit %d", limits[i].what);
-	}
-	return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(limits) && r == 0; i++)
+		r = callfilter_limit(limits[i].what, limits[i].most, e);
+	return r;
 }
 
 /* ---- system calls ---------------------------------------------------------------------------------------------- */
 
-#define LOAD(field)   BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, field))
-#define ANSWER(what)  BPF_STMT(BPF_RET | BPF_K, what)
-#define IS(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(k), yes, no)
-#define ALLOW(nr)     IS(nr, 0, 1), ANSWER(SECCOMP_RET_ALLOW)
 
 static int filter_calls(const int fd[2], struct err *e)
 {
 	const struct sock_filter code[] = {
-		LOAD(arch),
-		IS(ARCH, 1, 0),
-		ANSWER(SECCOMP_RET_KILL_PROCESS),
-		LOAD(nr),
+		CALLS_BEGIN,
 		ALLOW(SYS_pread64),
 		ALLOW(SYS_ppoll),
 		ALLOW(SYS_clock_gettime), /* where the vDSO has no clock to go by */
@@ -147,12 +111,8 @@ static int filter_calls(const int fd[2], struct err *e)
 		ANSWER(SECCOMP_RET_ALLOW),
 		ANSWER(SECCOMP_RET_KILL_PROCESS),
 	};
-	struct sock_fprog prog = { .len = ARRAY_SIZE(code) };
 
-	memcpy(&prog.filter, &(const struct sock_filter *){ code }, sizeof prog.filter);
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0) < 0)
-		return err_sys(e, errno, "filter system calls");
-	return 0;
+	return callfilter_load(code, ARRAY_SIZE(code), e);
 }
 
 int sandbox_enter(uint32_t uid, const int fd[2], struct err *e)
@@ -161,7 +121,7 @@ int sandbox_enter(uint32_t uid, const int fd[2], struct err *e)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "give up new privileges");
-	if ((r = drop_ids(uid, e)) < 0)
+	if ((r = callfilter_user(uid, e)) < 0)
 		return r;
 	/* changing ids makes it what /proc/sys/fs/suid_dumpable says */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

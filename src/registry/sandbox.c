@@ -3,11 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <linux/audit.h>
-#include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,34 +16,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-
-#if defined(__x86_64__)
-#define ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define ARCH AUDIT_ARCH_AARCH64
-#else
-#error "name this architecture's AUDIT_ARCH_ here"
-#endif
+#include "sys/callfilter.h"
 
 /* ---- ids, capabilities, limits --------------------------------------------------------------------------------- */
-
-static int drop_ids(struct err *e)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { { 0 } };
-
-	if (geteuid() == 0) {
-		for (int cap = 0; cap < 64 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-			if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-				return err_sys(e, errno, "drop capability %d", cap);
-		if (setgroups(0, NULL) < 0 || setresgid(SANDBOX_UID, SANDBOX_UID, SANDBOX_UID) < 0 ||
-		    setresuid(SANDBOX_UID, SANDBOX_UID, SANDBOX_UID) < 0)
-			return err_sys(e, errno, "become user %u", SANDBOX_UID);
-	}
-	if (syscall(SYS_capset, &head, none) < 0)
-		return err_sys(e, errno, "give up capabilities");
-	return 0;
-}
 
 static int limit(struct err *e)
 {
@@ -64,30 +34,19 @@ static int limit(struct err *e)
 #endif
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-		struct rlimit l = { limits[i].most, limits[i].most };
+	int r = 0;
 
-		if (setrlimit((__rlimit_resource_t)limits[i].what, &l) < 0)
-			return err_sys(e, errno, "set limit %d", limits[i].what);
-	}
-	return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(limits) && r == 0; i++)
+		r = callfilter_limit(limits[i].what, limits[i].most, e);
+	return r;
 }
 
 /* ---- system calls ---------------------------------------------------------------------------------------------- */
 
-/*
- * The half of an argument that the kernel looks at where it takes an int or flags of 32 bits: little-endian
- * machines only.
- */
-#define LOAD(field)	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, field))
 #define LOAD_HIGH(n)	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, args[n]) + 4)
-#define ANSWER(what)	BPF_STMT(BPF_RET | BPF_K, what)
-#define IS(k, yes, no)	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(k), yes, no)
-#define HAS(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (uint32_t)(k), yes, no)
 #define YES		ANSWER(SECCOMP_RET_ALLOW)
 #define NO		ANSWER(SECCOMP_RET_ERRNO | EPERM)
 #define NOT_THERE	ANSWER(SECCOMP_RET_ERRNO | ENOSYS)
-#define ALLOW(nr)	IS(nr, 0, 1), YES
 
 #define WRITES (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)
 
@@ -95,8 +54,7 @@ static int filter_calls(struct err *e)
 {
 	/* clang-format off */
 	const struct sock_filter code[] = {
-		LOAD(arch), IS(ARCH, 1, 0), ANSWER(SECCOMP_RET_KILL_PROCESS),
-		LOAD(nr),
+		CALLS_BEGIN,
 		/* what is open */
 		ALLOW(SYS_read), ALLOW(SYS_write), ALLOW(SYS_readv), ALLOW(SYS_writev), ALLOW(SYS_pread64),
 		ALLOW(SYS_lseek), ALLOW(SYS_close), ALLOW(SYS_fstat), ALLOW(SYS_fcntl), ALLOW(SYS_getdents64),
@@ -141,12 +99,8 @@ static int filter_calls(struct err *e)
 		NO,
 	};
 	/* clang-format on */
-	struct sock_fprog prog = { .len = ARRAY_SIZE(code) };
 
-	memcpy(&prog.filter, &(const struct sock_filter *){ code }, sizeof prog.filter);
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0) < 0)
-		return err_sys(e, errno, "filter system calls");
-	return 0;
+	return callfilter_load(code, ARRAY_SIZE(code), e);
 }
 
 int sandbox_enter(struct err *e)
@@ -155,7 +109,7 @@ int sandbox_enter(struct err *e)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "give up new privileges");
-	if ((r = drop_ids(e)) < 0)
+	if ((r = (geteuid() == 0 ? callfilter_user(SANDBOX_UID, e) : callfilter_powerless(e))) < 0)
 		return r;
 	/* changing ids makes it what /proc/sys/fs/suid_dumpable says */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

@@ -3,10 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,6 +19,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "sys/callfilter.h"
 #include "socket/grants.h"
 
 #define LOCK_NAME   "keep.lock"
@@ -237,26 +234,11 @@ static int keep(int idle_ms)
 
 /* ---- what it gives up ------------------------------------------------------------------------------------------ */
 
-#if defined(__x86_64__)
-#define ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define ARCH AUDIT_ARCH_AARCH64
-#else
-#error "name this architecture's AUDIT_ARCH_ here"
-#endif
-
-#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, field))
-#define ANSWER(what) BPF_STMT(BPF_RET | BPF_K, what)
-#define IS(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(k), yes, no)
-#define ALLOW(nr) IS(nr, 0, 1), ANSWER(SECCOMP_RET_ALLOW)
 
 static int filter_calls(struct err *e)
 {
 	const struct sock_filter code[] = {
-		LOAD(arch),
-		IS(ARCH, 1, 0),
-		ANSWER(SECCOMP_RET_KILL_PROCESS),
-		LOAD(nr),
+		CALLS_BEGIN,
 #ifdef SYS_epoll_wait
 		ALLOW(SYS_epoll_wait),
 #endif
@@ -278,26 +260,19 @@ static int filter_calls(struct err *e)
 		/* Refused, not killed: with it all the sockets would go. */
 		ANSWER(SECCOMP_RET_ERRNO | EPERM),
 	};
-	struct sock_fprog prog = { .len = ARRAY_SIZE(code) };
 
-	memcpy(&prog.filter, &(const struct sock_filter *){ code }, sizeof prog.filter);
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0) < 0)
-		return err_sys(e, errno, "filter system calls");
-	return 0;
+	return callfilter_load(code, ARRAY_SIZE(code), e);
 }
 
 static int give_up(struct err *e)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { { 0 } };
+	int r;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_sys(e, errno, "give up privileges");
-	for (int cap = 0; cap < 64 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			return err_sys(e, errno, "drop capability %d", cap);
-	if (syscall(SYS_capset, &head, none) < 0)
-		return err_sys(e, errno, "give up capabilities");
+	r = callfilter_powerless(e);
+	if (r < 0)
+		return r;
 	return filter_calls(e);
 }
 
