@@ -5,10 +5,10 @@
 #
 #   bench/run.sh [--quick] [--strict] [--keep] [--only GROUP[,GROUP...]]
 #
-# Groups: oci exec rss hold process docker image inside supervisor inner. Exit status: 0, also when a figure is short of its target;
-# 1 if one could not be measured, or is short under --strict; 2 for wrong usage.
+# Groups: oci exec rss hold process docker image inside supervisor inner guard socket. Exit status: 0, also when a figure is short of its
+# target; 1 if one could not be measured, or is short under --strict; 2 for wrong usage.
 # Environment: CAISSON (runtime to measure; default src/bin/caisson below CAISSON_BUILD, which is build by default),
-# RUNC, CRUN, DOCKER, DOCKERD, BUSYBOX, CC, TMPDIR,
+# RUNC, CRUN, DOCKER, DOCKERD, BUSYBOX, HAPROXY, CC, TMPDIR, CAISSOND and CAISSONCTL (beside CAISSON),
 # CAISSON_HIDE=1 (ours, too, must not see /sys/fs/cgroup/unified: for a stand-in such as crun).
 set -u -o pipefail
 export LC_ALL=C
@@ -21,7 +21,7 @@ docker=${DOCKER:-/usr/bin/docker}
 dockerd=${DOCKERD:-/usr/sbin/dockerd}
 busybox=${BUSYBOX:-/bin/busybox}
 
-all=(oci exec rss hold process docker image inside supervisor inner)
+all=(oci exec rss hold process docker image inside supervisor inner guard socket)
 quick=0 strict=0 keep=0 groups=$(IFS=, && echo "${all[*]}")
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -29,6 +29,7 @@ while [ $# -gt 0 ]; do
 	--strict) strict=1 ;;
 	--keep) keep=1 ;;
 	--only) shift && groups=${1:?--only needs groups} ;;
+	-h | --help) sed -n '4,/^# CAISSON_HIDE/s/^# \{0,1\}//p' "$0" && exit 0 ;;
 	*) echo "bench: unknown option '$1'; usage: bench/run.sh [--quick] [--strict] [--keep] [--only GROUP,...]" >&2 && exit 2 ;;
 	esac
 	shift
@@ -52,6 +53,11 @@ short=0 failed=0 dockerd_pid='' spawn_pid='' hide=''
 say() { echo "bench: $*" >&2; }
 die() { say "$*" && exit 2; }
 wanted() { [[ ,$groups, == *,$1,* ]]; }
+
+# shellcheck source=bench/guard.sh
+. "$top/bench/guard.sh"
+# shellcheck source=bench/socket.sh
+. "$top/bench/socket.sh"
 
 # ---- end ----
 
@@ -101,6 +107,7 @@ finish() {
 		kill "$spawn_pid" 2>/dev/null
 		wait "$spawn_pid" 2>/dev/null
 	fi
+	guard_end
 	docker_end
 	runtime_roots_empty
 	for pid in $(own_processes); do
@@ -363,7 +370,7 @@ docker_begin() {
 	echo '{}' >"$work/daemon.json"
 	"${pre[@]}" "$dockerd" --config-file "$work/daemon.json" --data-root "$work/docker" --exec-root "$exec_root/exec" \
 		-H "unix://$exec_root/docker.sock" --pidfile "$exec_root/pid" --bridge none --iptables=false --ip6tables=false \
-		--cgroup-parent "/cbench-docker-$$" --storage-driver overlay2 --add-runtime "sysbox-runc=$work/bin/caisson" \
+		--cgroup-parent "/cbench-docker-$$" --storage-driver overlay2 --add-runtime "sysbox-runc=${docker_runtime:-$work/bin/caisson}" \
 		>"$work/log/dockerd.log" 2>&1 &
 	dockerd_pid=$!
 	for ((i = 0; i < 150; i++)); do
@@ -476,23 +483,31 @@ group_supervisor() {
 	local ours='' peer='' before after i kib args=()
 	local tests=(tmpfs bind rbind remount proc openat2 swaps meminfo meminfo-cold sysctl osrelease uptime)
 	bundle_with_rights bundle-true bundle-true-mount
+	mkdir -p "$work/bundle-true-view"
+	jq '.annotations = {"io.caisson.resource-view": "true"}' "$work/bundle-true/config.json" >"$work/bundle-true-view/config.json"
 	measure super-life -n $n_oci -w $warm -p $pause \
 		:: with "${lane_ours[@]:1}" run --bundle "$work/bundle-true-mount" "cbench-with-$$" \
+		:: view "${lane_ours[@]:1}" run --bundle "$work/bundle-true-view" "cbench-view-$$" \
 		:: without "${lane_ours[@]:1}" run --bundle "$work/bundle-true" "cbench-without-$$"
 	figure "run, with vs without supervisor" "$(vms super-life with total)" "$(vms super-life without total)" ms '<=' 1.35
+	note "with one, but no delegated control groups" "$(vms super-life view total)" "$(vms super-life without total)" ms
 	if docker_begin; then
 		ours=$(dk run -d --network none "${all_rights[@]}" --runtime sysbox-runc cbench:small sleep 100000) || ours=none
 		peer=$(dk run -d --network none "${all_rights[@]}" --runtime runc cbench:small sleep 100000) || peer=none
-		kib=$(supervisor_pss)
 		DOCKER_CONFIG=$work/docker-config measure super -n $n_inside -w $warm -p 20 \
 			:: ours,out "$docker" -H "unix://$exec_root/docker.sock" exec "$ours" /bin/inside 1 "${tests[@]}" \
 			:: runc,out "$docker" -H "unix://$exec_root/docker.sock" exec "$peer" /bin/inside 1 "${tests[@]}"
+		kib=$(supervisor_pss) # all three run by now
 		dk rm -f "$ours" "$peer" >/dev/null 2>&1
 		figure "supervisor: PSS of one container's helpers" "${kib:+$(awk -v k="$kib" 'BEGIN { print k / 1024 }')}" 1.5 MiB '<=' 1.5 "$(awk -v k="$kib" 'BEGIN { print k / 1024 }')"
 		for ((i = 0; i < 100; i++)); do
 			args+=("$(dk create --network none --cap-add SYS_ADMIN --runtime sysbox-runc cbench:small sleep 100000)")
 		done
 		dk start "${args[@]}" >/dev/null
+		# Workers start with the first request: one for each.
+		for i in "${args[@]}"; do
+			dk exec "$i" sh -c '/bin/busybox mount -t tmpfs t /tmp; cat /proc/sys/kernel/panic' >/dev/null 2>&1
+		done
 		sleep 2
 		before=$(supervisor_ticks)
 		sleep 10

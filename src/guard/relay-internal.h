@@ -151,6 +151,8 @@ struct relay {
 	int epoll_fd;
 	struct watch *listeners;
 	struct listener *sockets, *dead_sockets;
+	struct listener **by_fd; /* of those in "sockets", by the number of the socket */
+	size_t n_by_fd;
 	struct watch signals, owner, judged, grants;
 	struct conn *conns, *dead_conns;
 	struct exchange *dead_exchanges;

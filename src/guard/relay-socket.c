@@ -21,16 +21,34 @@ static int listen_on(struct relay *r, struct listener *l)
 	return epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, l->watch.fd, &ev) < 0 ? -errno : 0;
 }
 
+/* A socket is open, so no other has its number, while its listener has a reference. NULL: no memory. */
+static struct listener **place_of(struct relay *r, int fd)
+{
+	size_t n = (size_t)fd + 64;
+
+	if ((size_t)fd >= r->n_by_fd) {
+		struct listener **more = reallocarray(r->by_fd, n, sizeof(struct listener *));
+
+		if (!more)
+			return NULL;
+		memset(more + r->n_by_fd, 0, (n - r->n_by_fd) * sizeof(struct listener *));
+		r->by_fd = more;
+		r->n_by_fd = n;
+	}
+	return &r->by_fd[fd];
+}
+
 static int take_one(void *ctx, struct grant *grant)
 {
 	struct relay *r = ctx;
-	struct listener *l;
+	struct listener **at = place_of(r, grant->fd), *l;
 
-	for (l = r->sockets; l; l = l->next)
-		if (strcmp(l->grant->token, grant->token) == 0) {
-			l->seen = true;
-			return 0;
-		}
+	if (!at)
+		return -ENOMEM;
+	if (*at) {
+		(*at)->seen = true;
+		return 0;
+	}
 	l = calloc(1, sizeof *l);
 	if (!l)
 		return -ENOMEM;
@@ -42,7 +60,7 @@ static int take_one(void *ctx, struct grant *grant)
 	l->watch = (struct watch){ WATCH_SOCKET, l->grant->fd };
 	l->seen = true;
 	l->next = r->sockets;
-	r->sockets = l;
+	r->sockets = *at = l;
 	return r->deaf || r->stopping ? 0 : listen_on(r, l);
 }
 
@@ -56,6 +74,7 @@ static void drop(struct relay *r, struct listener *l)
 		if (c->grant && strcmp(c->grant->token, l->grant->token) == 0)
 			conn_kill(c);
 	}
+	r->by_fd[l->grant->fd] = NULL;
 	l->watch.fd = -EBADF;
 	l->next = r->dead_sockets; /* this turn's events may name it */
 	r->dead_sockets = l;
@@ -114,4 +133,5 @@ void sockets_free(struct relay *r)
 		drop(r, l);
 	}
 	sockets_bury(r);
+	free(r->by_fd);
 }

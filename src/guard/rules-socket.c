@@ -15,8 +15,11 @@
 #include "socket/grants.h"
 #include "socket/trust.h"
 
-#define ECI    "enhanced container isolation: "
-#define LISTED "enhancedContainerIsolation.dockerSocketMount.imageList"
+#define ECI		"enhanced container isolation: "
+#define WAITING_MAX	64
+#define UNUSED_MINUTES	10 /* socket-watch.c */
+#define FRESH_S		5 /* a decision holds for the start that follows */
+#define LISTED		"enhancedContainerIsolation.dockerSocketMount.imageList"
 
 static void json_cleanup(json_t **v)
 {
@@ -110,7 +113,36 @@ static bool is_name_or_id(const char *image)
 {
 	struct image_ref ref;
 
-	return !image_ref_parse(image, &ref) || (strlen(image) == 64 && image[strspn(image, "0123456789abcdef")] == '\0');
+	return !image_ref_parse(image, &ref) || image_digest_valid(image) ||
+	       (strlen(image) == 64 && image[strspn(image, "0123456789abcdef")] == '\0');
+}
+
+struct count {
+	const char *scope;
+	unsigned n;
+};
+
+static int count_waiting(void *ctx, struct grant *grant)
+{
+	struct count *c = ctx;
+
+	c->n += !*grant->container && strcmp(grant->scope, c->scope) == 0;
+	return 0;
+}
+
+/* Sockets that were never started are only dropped after a while: one container must not have them all. */
+static int refuse_hoard(struct judging *j)
+{
+	struct count c = { .scope = j->q->grant ? j->q->grant->scope : "" };
+
+	if (!j->q->grant)
+		return 0;
+	(void)grants_each(j->q->host->grants, count_waiting, &c);
+	return c.n < WAITING_MAX ? 0 :
+				   refuse(j, 503, "docker socket",
+					  ECI "%d containers that were made through this Docker socket, with one of their own, "
+					      "have not been started; start or remove some, and wait %d minutes",
+					  WAITING_MAX, UNUSED_MINUTES);
 }
 
 int socket_mount(struct judging *j, char **ret)
@@ -120,7 +152,7 @@ int socket_mount(struct judging *j, char **ret)
 	struct err e = { 0 };
 	int r;
 
-	if (j->socket_path)
+	if (j->socket_path && j->sockets)
 		return (*ret = strdup(j->socket_path)) ? 0 : refuse_here(j, 503, "memory", "out of memory");
 	r = proto.image && proto.entry ? refuse_at_once(j) : refuse(j, 503, "memory", "out of memory");
 	if (r < 0)
@@ -141,6 +173,9 @@ int socket_mount(struct judging *j, char **ret)
 		*ret = strdup("/run/docker.sock");
 		return *ret ? 0 : refuse_here(j, 503, "memory", "out of memory");
 	}
+	r = refuse_hoard(j);
+	if (r < 0)
+		return r;
 	if (grants_new(j->q->host->grants, &proto, &j->socket_path, j->q->socket_token, &e) < 0)
 		return refuse(j, 503, "docker socket", ECI "no socket could be made for the container: %s", e.msg);
 	changed(j, "the Docker socket is %s", j->socket_path);
@@ -164,13 +199,46 @@ static int image_of(struct judging *j, const char *id, const char *asked, json_t
 	return r == 0 && !*ret ? refuse(j, 503, "memory", "out of memory") : r;
 }
 
+/* Made a moment ago, for this image, by what the settings still say: `docker run` starts at once what it has made. */
+static bool is_fresh(const struct judging *j, const struct grant *have, const char *image_id)
+{
+	const struct settings_socket *s = &j->q->settings->socket;
+	_cleanup_free_ char *text = have ? strndup(have->entry, strcspn(have->entry, "\n")) : NULL;
+	const struct socket_image *entry = text && *text ? settings_socket_entry(s, text) : NULL;
+	time_t now = time(NULL), age = s->digest_max_age < FRESH_S ? (time_t)s->digest_max_age : FRESH_S;
+
+	return entry && strcmp(have->image_id, image_id) == 0 && now >= have->created && now - have->created < age &&
+	       (entry->derived || !have->derived) && (!entry->until || now < entry->until);
+}
+
+/* As decided when it was made. */
+static int proto_of(struct judging *j, const struct grant *have, struct grant *proto)
+{
+	proto->derived = have->derived;
+	memcpy(proto->image_id, have->image_id, sizeof proto->image_id);
+	memcpy(proto->digest, have->digest, sizeof proto->digest);
+	proto->image = strdup(have->image);
+	return proto->image ? 0 : refuse(j, 503, "memory", "out of memory");
+}
+
+static int decide_by_image(struct judging *j, const char *image_id, struct grant *proto)
+{
+	_cleanup_json_ json_t *image = NULL;
+	int r = image_of(j, image_id, j->image, &image);
+
+	if (r == 0)
+		r = decide(j, j->image, image, proto);
+	if (r == 0 && !(proto->image = strdup(j->image)))
+		r = refuse(j, 503, "memory", "out of memory");
+	return r;
+}
+
 static int bind_grant(struct judging *j, const char *token, const json_t *inspect)
 {
 	struct grants *grants = j->q->host->grants;
 	const char *id = json_string_value(json_object_get(inspect, "Id")),
 		   *image_id = json_string_value(json_object_get(inspect, "Image")),
 		   *asked = json_string_value(json_object_get(json_object_get(inspect, "Config"), "Image"));
-	_cleanup_json_ json_t *image = NULL;
 	_cleanup_proto_ struct grant proto = { 0 };
 	struct grant *have;
 	struct err e = { 0 };
@@ -180,19 +248,13 @@ static int bind_grant(struct judging *j, const char *token, const json_t *inspec
 		return refuse(j, 503, "engine", ECI "the engine does not say which image the container has");
 	j->image = asked ? asked : image_id;
 	j->sockets = true;
-	r = refuse_at_once(j);
 	have = grants_ref(grants, token);
 	proto.entry = strdup(have ? have->entry : "");
+	r = proto.entry ? refuse_at_once(j) : refuse(j, 503, "memory", "out of memory");
+	if (r == 0)
+		r = is_fresh(j, have, image_id) ? proto_of(j, have, &proto) : decide_by_image(j, image_id, &proto);
 	if (have)
 		grants_unref(grants, have);
-	if (r == 0 && !proto.entry)
-		r = refuse(j, 503, "memory", "out of memory");
-	if (r == 0)
-		r = image_of(j, image_id, j->image, &image);
-	if (r == 0)
-		r = decide(j, j->image, image, &proto);
-	if (r == 0 && !(proto.image = strdup(j->image)))
-		r = refuse(j, 503, "memory", "out of memory");
 	if (r < 0)
 		return r;
 	r = grants_bind(grants, token, id, &proto, &e);

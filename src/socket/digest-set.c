@@ -160,6 +160,7 @@ static int read_set(struct held *h, const char *digest, struct err *e)
 		       e);
 	if (r < 0)
 		return r;
+	set->first = set->n ? set->digests[0] : NULL; /* the tree, and files made of it, keep the answer's order */
 	qsort(set->digests, set->n, sizeof set->digests[0], by_text);
 	if (digest && !digest_set_has(set, digest))
 		return err_set(e, EINVAL, "digests: what was asked for is not among them");
@@ -212,6 +213,7 @@ static void put_message(struct digest_answer *a, const char *text)
 int digest_answer_read(const char *buf, size_t len, const char *digest, struct digest_answer *ret, struct err *e)
 {
 	static const char *const found[] = { "status", "digests", "images" };
+	static const char *const same[] = { "status" };
 	static const char *const other[] = { "status", "message", "retryAfter" };
 	_cleanup_(json_cleanup) json_t *tree = NULL;
 	struct digest_answer a = { .status = DIGEST_FAILED };
@@ -228,6 +230,13 @@ int digest_answer_read(const char *buf, size_t len, const char *digest, struct d
 		r = closed(tree, found, ARRAY_SIZE(found), "the answer", e);
 		if (r == 0)
 			r = make_set(tree, len, digest, &a.set, e);
+		if (r == 0)
+			*ret = a;
+		return r;
+	}
+	if (status && strcmp(status, "same") == 0) {
+		a.status = DIGEST_SAME;
+		r = closed(tree, same, ARRAY_SIZE(same), "the answer", e);
 		if (r == 0)
 			*ret = a;
 		return r;

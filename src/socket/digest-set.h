@@ -10,7 +10,7 @@
 
 #define DIGEST_ANSWER_MAX (8u << 20) /* bytes */
 
-enum digest_status { DIGEST_FOUND, DIGEST_NONE, DIGEST_FAILED };
+enum digest_status { DIGEST_FOUND, DIGEST_SAME, DIGEST_NONE, DIGEST_FAILED };
 
 struct digest_answer {
 	enum digest_status status;
@@ -20,7 +20,8 @@ struct digest_answer {
 };
 
 /*
- * digest_answer_read() - @digest: NULL, or what was asked for: it has to be among what was found. Closed: unknown
+ * digest_answer_read() - @digest: NULL, or what was asked for: it has to be among what was found. DIGEST_SAME is an
+ * answer to those who asked with "known"; whether they did is not known here. Closed: unknown
  * members, other types, more than 8192 digests, 256 images, 1024 layers or 4096 entries of history are -EINVAL.
  */
 int digest_answer_read(const char *buf, size_t len, const char *digest, struct digest_answer *ret, struct err *e);

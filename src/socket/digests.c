@@ -60,6 +60,7 @@ struct host {
 struct task {
 	struct task *next;
 	struct image_ref ref;
+	struct digest_set *known; /* a reference: what the registry may say that it is still the same; NULL: nothing */
 	struct registry_ask asks[REGISTRY_ASKS_MAX];
 };
 
@@ -284,9 +285,27 @@ static void end(struct digests *d, const char *name, bool background, unsigned r
 	(void)pthread_cond_broadcast(&d->changed);
 }
 
+/* An answer, in which "still the same" has become what that is. */
+static int read_answer(const struct task *t, const char *text, size_t len, struct digest_answer *ret, struct err *e)
+{
+	struct digest_answer a;
+	int r = digest_answer_read(text, len, *t->ref.digest ? t->ref.digest : NULL, &a, e);
+
+	if (r < 0)
+		return r;
+	if (a.status == DIGEST_SAME) {
+		if (!t->known || !t->known->first)
+			return err_set(e, EINVAL, "the same as what, it was not told");
+		a.status = DIGEST_FOUND;
+		a.set = digest_set_ref(t->known);
+	}
+	*ret = a;
+	return 0;
+}
+
 /* One question, without the lock. What cannot be used is a failure. */
-static void ask_one(struct digests *d, const struct image_ref *ref, const struct registry_ask *ask,
-		    bool background, int64_t deadline_ms, struct digest_answer *ret)
+static void ask_one(struct digests *d, const struct task *t, const struct registry_ask *ask, bool background,
+		    int64_t deadline_ms, struct digest_answer *ret)
 {
 	int64_t limit = registry_now_ms() + TIME_LIMIT_MS;
 	_cleanup_free_ char *text = NULL;
@@ -303,7 +322,7 @@ static void ask_one(struct digests *d, const struct image_ref *ref, const struct
 		r = registry_ask_run(d->config.helper, ask, d->stop, limit < deadline_ms ? limit : deadline_ms,
 				     &text, &len, &e);
 		if (r == 0) {
-			r = digest_answer_read(text, len, *ref->digest ? ref->digest : NULL, ret, &e);
+			r = read_answer(t, text, len, ret, &e);
 			if (r < 0)
 				(void)err_ctx(&e, r, "%s: the answer cannot be used", ask->host);
 		}
@@ -315,14 +334,13 @@ static void ask_one(struct digests *d, const struct image_ref *ref, const struct
 		(void)snprintf(ret->message, sizeof ret->message, "%.*s", (int)sizeof ret->message - 1, e.msg);
 }
 
-/* All that may be asked about @ref, in order. The last one's word counts. */
-static void ask_all(struct digests *d, const struct image_ref *ref,
-		    const struct registry_ask asks[static REGISTRY_ASKS_MAX], bool background, int64_t deadline_ms,
+/* All that may be asked about a name, in order. The last one's word counts. */
+static void ask_all(struct digests *d, const struct task *t, bool background, int64_t deadline_ms,
 		    struct digest_answer *ret)
 {
 	*ret = (struct digest_answer){ .status = DIGEST_FAILED, .message = "nobody is there to ask registries" };
-	for (size_t i = 0; i < REGISTRY_ASKS_MAX && asks[i].job && d->config.helper; i++) {
-		ask_one(d, ref, &asks[i], background, deadline_ms, ret);
+	for (size_t i = 0; i < REGISTRY_ASKS_MAX && t->asks[i].job && d->config.helper; i++) {
+		ask_one(d, t, &t->asks[i], background, deadline_ms, ret);
 		if (ret->status == DIGEST_FOUND)
 			return;
 	}
@@ -362,20 +380,33 @@ static void store(struct digests *d, const char *text, const char *auth, struct 
 	a->set = NULL;
 }
 
-static void fetch(struct digests *d, const struct settings_socket *s, const struct image_ref *ref,
-		  const char *auth, const char *auth_key, int64_t deadline_ms)
+static int make_asks(struct digests *d, const struct settings_socket *s, const char *auth, struct task *t,
+		     struct err *e)
 {
-	struct registry_ask asks[REGISTRY_ASKS_MAX] = { 0 };
+	return registry_ask_make(s, d->config.certs, &t->ref, auth, t->known ? t->known->first : NULL, t->asks, e);
+}
+
+static void task_done(struct task *t)
+{
+	registry_asks_done(t->asks);
+	digest_set_unref(t->known);
+}
+
+/* @known: taken over */
+static void fetch(struct digests *d, const struct settings_socket *s, const struct image_ref *ref,
+		  struct digest_set *known, const char *auth, const char *auth_key, int64_t deadline_ms)
+{
+	struct task t = { .ref = *ref, .known = known };
 	struct digest_answer a = { .status = DIGEST_FAILED };
 	char text[NAME_MAX_LEN + 1];
 	struct err e = { 0 };
 
 	name_text(ref, text);
-	if (registry_ask_make(s, d->config.certs, ref, auth, asks, &e) < 0)
+	if (make_asks(d, s, auth, &t, &e) < 0)
 		(void)snprintf(a.message, sizeof a.message, "%.*s", (int)sizeof a.message - 1, e.msg);
 	else
-		ask_all(d, ref, asks, false, deadline_ms, &a);
-	registry_asks_done(asks);
+		ask_all(d, &t, false, deadline_ms, &a);
+	task_done(&t);
 	store(d, text, auth_key, &a);
 }
 
@@ -383,7 +414,7 @@ static void fetch(struct digests *d, const struct settings_socket *s, const stru
 
 static void task_free(struct task *t)
 {
-	registry_asks_done(t->asks);
+	task_done(t);
 	free(t);
 }
 
@@ -404,7 +435,7 @@ static void do_task(struct digests *d, struct task *t)
 	n->queued = false;
 	n->fetching = true;
 	(void)pthread_mutex_unlock(&d->lock);
-	ask_all(d, &t->ref, t->asks, true, registry_now_ms() + 4 * TIME_LIMIT_MS, &a);
+	ask_all(d, t, true, registry_now_ms() + 4 * TIME_LIMIT_MS, &a);
 	store(d, text, "", &a);
 	(void)pthread_mutex_lock(&d->lock);
 }
@@ -446,19 +477,23 @@ static void enqueue(struct digests *d, struct task *t)
 	(void)pthread_cond_broadcast(&d->changed);
 }
 
-/* Without the lock: files are read for it. */
-static void ask_later(struct digests *d, const struct settings_socket *s, const struct image_ref *ref)
+/* Without the lock: files are read for it. @known: taken over. */
+static void ask_later(struct digests *d, const struct settings_socket *s, const struct image_ref *ref,
+		      struct digest_set *known)
 {
 	struct task *t = calloc(1, sizeof *t);
 	char text[NAME_MAX_LEN + 1];
 	struct name *n;
 
 	name_text(ref, text);
-	if (!t)
+	if (!t) {
+		digest_set_unref(known);
 		return;
+	}
 	t->ref = *ref;
-	if (!d->config.helper || registry_ask_make(s, d->config.certs, ref, NULL, t->asks, NULL) < 0) {
-		free(t);
+	t->known = known;
+	if (!d->config.helper || make_asks(d, s, NULL, t, NULL) < 0) {
+		task_free(t);
 		return;
 	}
 	(void)pthread_mutex_lock(&d->lock);
@@ -475,6 +510,7 @@ static void ask_later(struct digests *d, const struct settings_socket *s, const 
 void digests_refresh(struct digests *d, const struct settings_socket *s, const struct image_ref *ref)
 {
 	char text[NAME_MAX_LEN + 1];
+	struct digest_set *known = NULL;
 	struct name *n;
 	bool later;
 
@@ -482,9 +518,11 @@ void digests_refresh(struct digests *d, const struct settings_socket *s, const s
 	(void)pthread_mutex_lock(&d->lock);
 	n = look_up(d, ref, text);
 	later = n && !is_fresh(n, s, false) && !n->queued && !n->fetching && !negative_of(n, "");
+	if (later)
+		known = digest_set_ref(n->set);
 	(void)pthread_mutex_unlock(&d->lock);
 	if (later)
-		ask_later(d, s, ref);
+		ask_later(d, s, ref, known);
 }
 
 /* ---- what others call ---- */
@@ -534,6 +572,7 @@ enum digests_result digests_get(struct digests *d, const struct settings_socket 
 	char text[NAME_MAX_LEN + 1], auth_key[SHA256_HEX] = "", late[IMAGE_NAME_MAX + 64];
 	int64_t began = boot_ms();
 	bool later = false, asked = false;
+	struct digest_set *known;
 	const struct negative *neg;
 	struct name *n;
 
@@ -575,13 +614,14 @@ enum digests_result digests_get(struct digests *d, const struct settings_socket 
 			continue;
 		}
 		n->fetching = asked = true;
+		known = digest_set_ref(n->set);
 		(void)pthread_mutex_unlock(&d->lock);
-		fetch(d, s, ref, auth, auth_key, deadline_ms);
+		fetch(d, s, ref, known, auth, auth_key, deadline_ms);
 		(void)pthread_mutex_lock(&d->lock);
 	}
 	(void)pthread_mutex_unlock(&d->lock);
 	if (later)
-		ask_later(d, s, ref);
+		ask_later(d, s, ref, digest_set_ref(*ret));
 	return result;
 }
 

@@ -14,8 +14,9 @@
  * What registries have under a name, remembered: in memory and in one file per name below a directory of root's.
  * Never believed beyond its age (settings: digestMaxAge): after that it is asked for again, by one thread while the
  * others wait. Younger than digestMaxAge + staleMaxAge: used at once and asked for in the background. With
- * offline "lastKnown": also when the registry does not answer, for at most a week. What a digest stands for never
- * changes and has no age. A file that is damaged, from the future, or not root's alone is as good as not there.
+ * offline "lastKnown": also when the registry does not answer, for at most a week. What is too old is asked for with
+ * what is known: where the name still stands for that, nothing is fetched. What a digest stands for never changes and has
+ * no age. A file that is damaged, from the future, or not root's alone is as good as not there.
  *
  * Names are chosen by users, so all is bounded: 4096 names and 64 MiB, the ones unused for longest go; 8 questions at
  * once, 2 of them to one registry (1 in the background), 10 s each; a refusal is remembered for 10 s and a failure for
@@ -26,6 +27,7 @@ struct digests;
 struct digest_set {
 	char **digests; /* index, manifests, configurations: all that this name stands for; sorted */
 	size_t n;
+	const char *first; /* of them before sorting: of the index or manifest that the name itself names; NULL: none */
 	/* For derived images, of one platform each: diff ids of the layers and the history's commands, oldest first. */
 	struct digest_image {
 		char config[72];

@@ -24,6 +24,7 @@ static void check_texts(char *const a[], char *const b[], size_t n, bool digests
 static void check_same(const struct digest_set *a, const struct digest_set *b)
 {
 	CHECK(a->n == b->n && a->n_images == b->n_images);
+	CHECK(!a->first == !a->n && (!a->first || (same(a->first, b->first) && digest_set_has(a, a->first))));
 	check_texts(a->digests, b->digests, a->n, true);
 	for (size_t i = 0; i < a->n; i++)
 		CHECK(digest_set_has(a, a->digests[i]));

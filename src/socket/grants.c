@@ -494,7 +494,6 @@ static int add(struct grants *g, struct grant *grant, struct err *e)
 	g->items[g->n++] = item;
 	unlock(g);
 	keeper_does(g, grant->token, item->grant.fd);
-	tell(g);
 	return 0;
 }
 
@@ -520,6 +519,7 @@ int grants_new(struct grants *g, const struct grant *proto, char **ret_path, cha
 	(void)pthread_mutex_unlock(&g->change);
 	if (r < 0)
 		return r;
+	tell(g); /* without the lock, for which the loop would wait */
 	*ret_path = TAKE_PTR(path);
 	memcpy(ret_token, grant.token, sizeof grant.token);
 	return 0;
@@ -575,7 +575,6 @@ static int bind_to(struct grants *g, const char *token, const char *container, c
 {
 	struct item **slot = find(g, token);
 	const struct grant *have;
-	int r;
 
 	if (!slot)
 		return err_set(e, ENOENT, "Docker socket %s is not known; make its container anew", token);
@@ -584,10 +583,7 @@ static int bind_to(struct grants *g, const char *token, const char *container, c
 		return err_set(e, EEXIST, "Docker socket %s belongs to another container", token);
 	if (is_known(have, container, proto))
 		return token_claim(g->dir, token, container, e);
-	r = replace(g, slot, container, proto, e);
-	if (r == 0)
-		tell(g);
-	return r;
+	return replace(g, slot, container, proto, e);
 }
 
 int grants_bind(struct grants *g, const char *token, const char *container, const struct grant *proto, struct err *e)
@@ -599,6 +595,8 @@ int grants_bind(struct grants *g, const char *token, const char *container, cons
 	(void)pthread_mutex_lock(&g->change);
 	r = bind_to(g, token, container, proto, e);
 	(void)pthread_mutex_unlock(&g->change);
+	if (r == 0)
+		tell(g);
 	return r;
 }
 
@@ -766,11 +764,12 @@ int grants_each(struct grants *g, int (*f)(void *ctx, struct grant *grant), void
 	unlock(g);
 	if (!items)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		if (r == 0)
-			r = f(ctx, &items[i]->grant);
-		grants_unref(g, &items[i]->grant);
-	}
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = f(ctx, &items[i]->grant);
+	lock(g);
+	for (size_t i = 0; i < n; i++)
+		unref(items[i]);
+	unlock(g);
 	return r;
 }
 

@@ -30,9 +30,9 @@
  * them, and stays open while there is a reference. After grants_drop() it is shut down: nobody connects any more,
  * and epoll(7) reports EPOLLHUP for it.
  *
- * Killed at any point, it leaves either a whole grant or something that the next grants_open() removes. A record
- * is on the disk for certain from grants_bind() on, before the container's first start; one that never was started
- * may be lost when the host loses power within seconds, and has to be made again.
+ * Killed at any point, it leaves either a whole grant or something that the next grants_open() removes. Records are
+ * brought to the disk by a thread of the store's own right after grants_bind(), of which the container's first start takes
+ * the longer. When the host loses power before, or within seconds after grants_new(), the container has to be made again.
  */
 struct grants;
 
@@ -85,7 +85,7 @@ int grants_new(struct grants *g, const struct grant *proto, char **ret_path, cha
 
 /*
  * grants_bind() - this container, and no other, has it from now on; image_id, entry, digest and derived of @proto
- * as well. On the disk when it returns; costs nothing when all of that is known already. Return: 0; -EEXIST: it is
+ * as well. Written when it returns; costs nothing when all of that is known already. Return: 0; -EEXIST: it is
  * another container's; -ENOENT: no such token; ...
  */
 int grants_bind(struct grants *g, const char *token, const char *container, const struct grant *proto, struct err *e);

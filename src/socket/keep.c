@@ -307,8 +307,14 @@ static int open_listener(const char *state, int *ret_lock, struct err *e)
 	lock = openat(dir, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (lock < 0)
 		return err_sys(e, errno, "%s/" LOCK_NAME, state);
-	if (flock(lock, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? 1 : err_sys(e, errno, "lock %s/" LOCK_NAME, state);
+	/* A keeper that was killed lets go of its clients, who start another one, before it lets go of the lock. */
+	for (int i = 0; flock(lock, LOCK_EX | LOCK_NB) < 0; i++) {
+		if (errno != EWOULDBLOCK)
+			return err_sys(e, errno, "lock %s/" LOCK_NAME, state);
+		if (i == 50)
+			return 1;
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 4000000 }, NULL);
+	}
 	fill(&sa, dir);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* bind(2) takes the mode from the socket's inode. */

@@ -197,9 +197,18 @@ static int read_auth_header(const char *header, json_t **ret)
 
 /* ---- jobs ---- */
 
-static int put_job(const struct settings_socket *s, const struct image_ref *ref, const struct socket_registry *reg,
-		   const char *endpoint, json_t *ca, json_t *auth, struct registry_ask *ret, struct err *e)
+/* What is asked, of whomever. */
+struct question {
+	const struct settings_socket *settings;
+	const char *certs, *known;
+	const struct image_ref *ref;
+};
+
+static int put_job(const struct question *q, const struct socket_registry *reg, const char *endpoint, json_t *ca,
+		   json_t *auth, struct registry_ask *ret, struct err *e)
 {
+	const struct settings_socket *s = q->settings;
+	const struct image_ref *ref = q->ref;
 	_cleanup_json_ json_t *job = NULL;
 
 	job = json_pack("{ss, ss, ss, sb, sO, ss, si}", "registry", ref->registry, "repository", ref->repository,
@@ -211,6 +220,8 @@ static int put_job(const struct settings_socket *s, const struct image_ref *ref,
 			10);
 	if (job && endpoint && json_object_set_new(job, "endpoint", json_string(endpoint)) < 0)
 		return err_sys(e, EINVAL, "%s", endpoint);
+	if (job && q->known && json_object_set_new(job, "known", json_string(q->known)) < 0)
+		return err_sys(e, ENOMEM, "%s", ref->registry);
 	if (job && auth && json_object_set(job, "auth", auth) < 0)
 		return err_sys(e, ENOMEM, "%s", ref->registry);
 	ret->job = job ? json_dumps(job, JSON_COMPACT) : NULL;
@@ -220,8 +231,7 @@ static int put_job(const struct settings_socket *s, const struct image_ref *ref,
 	return 0;
 }
 
-static int make_mirror(const struct settings_socket *s, const char *certs, const struct image_ref *ref,
-		       const char *mirror, struct registry_ask *ret, struct err *e)
+static int make_mirror(const struct question *q, const char *mirror, struct registry_ask *ret, struct err *e)
 {
 	const char *scheme = strstr(mirror, "://"), *host = scheme ? scheme + 3 : mirror;
 	_cleanup_json_ json_t *ca = NULL;
@@ -229,41 +239,44 @@ static int make_mirror(const struct settings_socket *s, const char *certs, const
 	int r;
 
 	(void)snprintf(ret->host, sizeof ret->host, "%.*s", (int)strcspn(host, "/"), host);
-	reg = settings_socket_registry(s, ret->host);
-	r = read_ca(reg, certs, ret->host, &ca, e);
+	reg = settings_socket_registry(q->settings, ret->host);
+	r = read_ca(reg, q->certs, ret->host, &ca, e);
 	if (r == 0)
-		r = put_job(s, ref, reg, mirror, ca, NULL, ret, e);
+		r = put_job(q, reg, mirror, ca, NULL, ret, e);
 	return r;
 }
 
-static int make_own(const struct settings_socket *s, const char *certs, const struct image_ref *ref,
-		    const struct socket_registry *reg, const char *header, struct registry_ask *ret, struct err *e)
+static int make_own(const struct question *q, const struct socket_registry *reg, const char *header,
+		    struct registry_ask *ret, struct err *e)
 {
+	const char *registry = q->ref->registry;
 	_cleanup_json_ json_t *ca = NULL, *auth = NULL;
 	int r;
 
-	(void)snprintf(ret->host, sizeof ret->host, "%s", ref->registry);
-	r = read_ca(reg, certs, ref->registry, &ca, e);
+	(void)snprintf(ret->host, sizeof ret->host, "%s", registry);
+	r = read_ca(reg, q->certs, registry, &ca, e);
 	if (r == 0 && reg && reg->auth)
-		r = read_auth_file(reg->auth, ref->registry, &auth, e);
+		r = read_auth_file(reg->auth, registry, &auth, e);
 	else if (r == 0 && header)
 		r = read_auth_header(header, &auth);
 	if (r == 0)
-		r = put_job(s, ref, reg, NULL, ca, auth, ret, e);
+		r = put_job(q, reg, NULL, ca, auth, ret, e);
 	return r;
 }
 
 int registry_ask_make(const struct settings_socket *s, const char *certs, const struct image_ref *ref,
-		      const char *auth, struct registry_ask ret[static REGISTRY_ASKS_MAX], struct err *e)
+		      const char *auth, const char *known, struct registry_ask ret[static REGISTRY_ASKS_MAX],
+		      struct err *e)
 {
+	const struct question q = { .settings = s, .certs = certs, .known = known, .ref = ref };
 	const struct socket_registry *reg = settings_socket_registry(s, ref->registry);
 	int n = 0, r = 0;
 
 	memset(ret, 0, REGISTRY_ASKS_MAX * sizeof *ret);
 	if (reg && reg->mirror)
-		r = make_mirror(s, certs, ref, reg->mirror, &ret[n++], e);
+		r = make_mirror(&q, reg->mirror, &ret[n++], e);
 	if (r == 0)
-		r = make_own(s, certs, ref, reg, auth, &ret[n++], e);
+		r = make_own(&q, reg, auth, &ret[n++], e);
 	if (r == 0)
 		return n;
 	registry_asks_done(ret);

@@ -20,12 +20,13 @@ struct registry_ask {
 
 /*
  * registry_ask_make() - @ref: with tag or digest. @auth: the client's X-Registry-Auth (untrusted) or NULL; used for the
- * registry itself only, and not where settings name credentials. Files that settings name, and HOST/ca.crt below
- * @certs (may be NULL), are read here: they have to be root's alone. Return: how many of @ret; -errno with the file's
- * name.
+ * registry itself only, and not where settings name credentials. @known: the digest that @ref stood for when it was
+ * asked for last, or NULL: without it "same" is no answer. Files that settings name, and HOST/ca.crt below @certs (may be
+ * NULL), are read here: they have to be root's alone. Return: how many of @ret; -errno with the file's name.
  */
 int registry_ask_make(const struct settings_socket *s, const char *certs, const struct image_ref *ref,
-		      const char *auth, struct registry_ask ret[static REGISTRY_ASKS_MAX], struct err *e);
+		      const char *auth, const char *known, struct registry_ask ret[static REGISTRY_ASKS_MAX],
+		      struct err *e);
 
 void registry_asks_done(struct registry_ask asks[static REGISTRY_ASKS_MAX]);
 

@@ -133,6 +133,113 @@ static void what_was_asked_is_remembered(void **state)
 	digests_free(d);
 }
 
+static int known_sent(unsigned digest)
+{
+	char text[128];
+
+	(void)snprintf(text, sizeof text, "\"known\":\"%s\"", dg(digest));
+	return fake_asked(&fake, text);
+}
+
+/* The first one of the answer, 5, is neither the first nor the last one of the sorted set. */
+static void what_still_is_the_same_is_not_fetched(void **state)
+{
+	struct digests *d = start();
+	struct err e;
+
+	(void)state;
+	fake_image(&fake, CLI, 5, 2, 7, 10, 1);
+	assert_int_equal(get(d, &usual, CLI, NULL, dg(7), &e), DIGESTS_FOUND);
+	digests_free(d);
+	assert_int_equal(fake_asked(&fake, "known"), 0);
+	/* who would fetch it got something else */
+	fake_image_same(&fake, CLI, 5, 9, 3, 4);
+	grow_old(CLI, 121);
+	d = start();
+	assert_int_equal(get(d, &usual, CLI, NULL, dg(7), &e), DIGESTS_FOUND);
+	assert_int_equal(known_sent(5), 1);
+	/* fresh from then on, also for the next process */
+	assert_int_equal(get(d, &usual, CLI, NULL, dg(7), &e), DIGESTS_FOUND);
+	digests_free(d);
+	d = start();
+	assert_int_equal(get(d, &usual, CLI, NULL, dg(7), &e), DIGESTS_FOUND);
+	assert_int_equal(fake_asked(&fake, ""), 2);
+	digests_free(d);
+	/* the tag moves */
+	fake_image_same(&fake, CLI, 9, 9, 3, 4);
+	grow_old(CLI, 121);
+	d = start();
+	assert_int_equal(get(d, &usual, CLI, NULL, dg(4), &e), DIGESTS_FOUND);
+	assert_int_equal(known_sent(5), 2);
+	digests_free(d);
+	grow_old(CLI, 121);
+	d = start();
+	assert_int_equal(get(d, &usual, CLI, NULL, dg(4), &e), DIGESTS_FOUND);
+	assert_int_equal(known_sent(9), 1);
+	digests_free(d);
+}
+
+static void in_the_background_as_well(void **state)
+{
+	const struct settings_socket s = { .digest_max_age = 120, .stale_max_age = 600 };
+	const struct image_ref ref = ref_of(CLI);
+	struct digests *d = start();
+	struct digest_set *set;
+	bool fresh = false;
+	struct err e;
+
+	(void)state;
+	fake_image_same(&fake, CLI, 5, 5, 2, 7);
+	assert_int_equal(get(d, &s, CLI, NULL, NULL, &e), DIGESTS_FOUND);
+	digests_free(d);
+	for (int way = 1; way <= 2; way++) {
+		grow_old(CLI, 300);
+		fake_image_same(&fake, CLI, 5, 9, 3, 4);
+		d = start();
+		if (way == 1)
+			assert_int_equal(get(d, &s, CLI, NULL, dg(7), &e), DIGESTS_FOUND);
+		else
+			digests_refresh(d, &s, &ref);
+		for (int i = 0; i < 500 && !fresh; i++) {
+			set = digests_peek(d, &usual, &ref, &fresh);
+			assert_true(digest_set_has(set, dg(7)));
+			digest_set_unref(set);
+			(void)usleep(10000);
+		}
+		assert_true(fresh);
+		fresh = false;
+		assert_int_equal(known_sent(5), way);
+		digests_free(d);
+	}
+}
+
+static void the_same_as_nothing(void **state)
+{
+	const struct settings_socket s = { .digest_max_age = 0 };
+	struct digests *d = start();
+	struct err e;
+
+	(void)state;
+	fake_put(&fake, CLI, FAKE_SAME);
+	assert_int_equal(get(d, &s, CLI, NULL, NULL, &e), DIGESTS_UNREACHABLE);
+	assert_non_null(strstr(e.msg, "docker.io: the answer cannot be used"));
+	/* of a set without digests nothing is known that could be the same */
+	fake_put(&fake, "r.io/a:1", "{\"status\": \"found\", \"digests\": [], \"images\": []}");
+	assert_int_equal(get(d, &s, "r.io/a:1", NULL, NULL, &e), DIGESTS_FOUND);
+	(void)usleep(5000);
+	fake_put(&fake, "r.io/a:1", FAKE_SAME);
+	assert_int_equal(get(d, &s, "r.io/a:1", NULL, NULL, &e), DIGESTS_UNREACHABLE);
+	assert_int_equal(fake_asked(&fake, "known"), 0);
+	/* and nothing else may be said besides */
+	fake_image(&fake, "r.io/a:2", 1, 2, 3, 10, 1);
+	assert_int_equal(get(d, &s, "r.io/a:2", NULL, NULL, &e), DIGESTS_FOUND);
+	(void)usleep(5000);
+	fake_put(&fake, "r.io/a:2", "{\"status\": \"same\", \"digests\": []}");
+	assert_int_equal(get(d, &s, "r.io/a:2", NULL, NULL, &e), DIGESTS_UNREACHABLE);
+	assert_int_equal(known_sent(1), 1);
+	digests_free(d);
+}
+
 static void ages_of_nothing_ask_each_time(void **state)
 {
 	const struct settings_socket s = { .digest_max_age = 0 };
@@ -384,6 +491,7 @@ static void answers_that_are_not_believed(void **state)
 		"{\"status\": \"found\"}",
 		"{\"status\": \"good\"}",
 		"{\"status\": 1}",
+		FAKE_SAME,
 		"{\"status\": \"none\"}",
 		"{\"status\": \"none\", \"message\": 1}",
 		"{\"status\": \"failed\", \"message\": \"\", \"retryAfter\": \"1\"}",
@@ -575,7 +683,7 @@ static json_t *job_of(const struct settings_socket *s, const char *certs, const 
 	struct err e = { 0 };
 	json_t *tree = NULL;
 
-	*ret_n = registry_ask_make(s, certs, &ref, auth, asks, &e);
+	*ret_n = registry_ask_make(s, certs, &ref, auth, NULL, asks, &e);
 	if (*ret_n > which)
 		tree = json_loads(asks[which].job, 0, NULL);
 	if (*ret_n > 0)
@@ -604,6 +712,7 @@ static void jobs_without_any_settings(void **state)
 	assert_string_equal(member(job, NULL, "ca"), "");
 	assert_null(json_object_get(job, "auth"));
 	assert_null(json_object_get(job, "endpoint"));
+	assert_null(json_object_get(job, "known"));
 	json_decref(job);
 	job = job_of(&usual, NULL, "docker", NULL, 0, &n);
 	assert_string_equal(member(job, NULL, "reference"), "latest");
@@ -730,6 +839,9 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		FAKE_TEST(what_was_asked_is_remembered),
+		FAKE_TEST(what_still_is_the_same_is_not_fetched),
+		FAKE_TEST(in_the_background_as_well),
+		FAKE_TEST(the_same_as_nothing),
 		FAKE_TEST(ages_of_nothing_ask_each_time),
 		FAKE_TEST(digests_have_no_age),
 		FAKE_TEST(files_that_are_not_believed),

@@ -6,7 +6,7 @@
  * Registries of files. The helper is a copy of the test's own program in a directory: called by the helper's name it
  * answers with what
  * <dir>/answers/NAME says and adds what it was asked to <dir>/log. A name without a file is not there; a file may
- * begin with lines "!sleep MS" and "!exit N".
+ * begin with lines "!sleep MS", "!exit N", and "!same DIGEST", for those who know this one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +29,8 @@ struct fake {
 	int fd;
 };
 
+#define FAKE_SAME "{\"status\": \"same\"}"
+
 /* "docker.io/library/docker:cli" as the name of a file. */
 static inline void fake_file(const char *name, char ret[static 600])
 {
@@ -38,7 +40,7 @@ static inline void fake_file(const char *name, char ret[static 600])
 			*p = '+';
 }
 
-static int fake_directives(char **text)
+static int fake_directives(char **text, const char *known)
 {
 	char *p = *text;
 	int r = 0;
@@ -48,6 +50,10 @@ static int fake_directives(char **text)
 			(void)usleep((useconds_t)strtoul(p + 7, NULL, 10) * 1000);
 		if (strncmp(p, "!exit ", 6) == 0)
 			r = (int)strtoul(p + 6, NULL, 10);
+		if (known && strncmp(p, "!same ", 6) == 0 && strncmp(p + 6, known, strlen(known)) == 0) {
+			memcpy(*text, FAKE_SAME, sizeof FAKE_SAME); /* no longer than the line */
+			return r;
+		}
 		p = strchrnul(p, '\n');
 		p += *p == '\n';
 	}
@@ -90,7 +96,7 @@ static int fake_main(void)
 		return io_write_all(1, line, strlen(line)) < 0 ? 3 : 0;
 	}
 	text = answer;
-	r = fake_directives(&text);
+	r = fake_directives(&text, json_string_value(json_object_get(tree, "known")));
 	if (io_write_all(1, text, strlen(text)) < 0)
 		r = 3;
 	json_decref(tree);
@@ -210,6 +216,17 @@ static inline void fake_image(const struct fake *f, const char *name, unsigned i
 {
 	_cleanup_free_ char *text = fake_found(index, manifest, config, first, n);
 
+	fake_put(f, name, text);
+}
+
+/* The same, and those who know that the name stood for @same are told that it still does. */
+static inline void fake_image_same(const struct fake *f, const char *name, unsigned same, unsigned index,
+				   unsigned manifest, unsigned config)
+{
+	_cleanup_free_ char *found = fake_found(index, manifest, config, 10, 1), *text = NULL;
+
+	if (asprintf(&text, "!same %s\n%s", dg(same), found) < 0)
+		abort();
 	fake_put(f, name, text);
 }
 

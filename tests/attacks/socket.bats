@@ -85,15 +85,20 @@ grant_file() {
 }
 
 @test "E48 volumes and containers from before, and volumes-from, hand no socket on" {
+	local m
 	rawd volume create --opt type=none --opt o=bind --opt "device=$ENGINE_SOCK" sock
 	refused_body "{\"Image\":\"$OTHER:1\",\"HostConfig\":{\"Binds\":[\"sock:/s\"]}}"
-	api "$GUARD_SOCK" POST /containers/create "{\"Image\":\"$TOOL:1\",\"HostConfig\":{\"Binds\":[\"sock:/s\"]}}"
-	[ "$STATUS" = 403 ] || filtered "$(jq -r .Id <<<"$output")"
+	# What a volume is, the guard can not make another thing: refused for an allowed image, too, beside a proper one as well.
+	for m in '"sock:/s"' "\"$HOST_SOCK:$HOST_SOCK\",\"sock:/s\"" "\"sock:/s\",\"$HOST_SOCK:$HOST_SOCK\""; do
+		api "$GUARD_SOCK" POST /containers/create "{\"Image\":\"$TOOL:1\",\"HostConfig\":{\"Binds\":[$m]}}"
+		assert_eq "$STATUS" 403 "$m: $output"
+	done
 	rawd create --name old --runtime sysbox-runc -v "$GUARD_SOCK:/s" "$TOOL:1" true
 	api "$GUARD_SOCK" POST /containers/create "{\"Image\":\"$OTHER:1\",\"HostConfig\":{\"VolumesFrom\":[\"old\"]}}"
 	assert_match "$STATUS" '^4' "$output"
 	api "$GUARD_SOCK" POST /containers/old/start
-	assert_match "$STATUS" '^4' "$output"
+	assert_match "$STATUS" '^[45]' "$output"
+	assert_has "$output" "restricted host mount"
 	# A container that has one is no source for an image that may not.
 	allowed aa "$TOOL:1"
 	api "$GUARD_SOCK" POST /containers/create "{\"Image\":\"$OTHER:1\",\"HostConfig\":{\"VolumesFrom\":[\"aa\"]}}"
@@ -222,7 +227,7 @@ grant_file() {
 	done
 	for name in "$TOOL:1@sha256:$(printf '%064d' 7)" "$TOOL:1 " "$TOOL:1%00" '../ci/tool:1' "$TOOL:1?x=y" "$TOOL:1/json"; do
 		api "$GUARD_SOCK" POST /containers/create "$(jq -nc --arg i "$name" --arg b "$HOST_SOCK:$HOST_SOCK" '{Image: $i, HostConfig: {Binds: [$b]}}')"
-		assert_match "$STATUS" '^4' "$name: $output"
+		assert_match "$STATUS" '^(4..|503)$' "$name: $output"
 	done
 }
 
@@ -299,7 +304,7 @@ grant_file() {
 	refute_has "$output" RepoTags
 	sock_api aa GET /containers/json
 	assert_eq "$STATUS" 200
-	run -0 timeout 30 "$DOCKER" exec --privileged --user 1000:0 aa curl -sS --unix-socket "$HOST_SOCK" http://d/images/json
+	run -0 timeout 30 "$DOCKER" exec --privileged --user 0 aa curl -sS --unix-socket "$HOST_SOCK" http://d/images/json
 	refute_has "$output" RepoTags
 }
 
@@ -349,11 +354,13 @@ grant_file() {
 	[ "$status" -ne 0 ]
 	run timeout 30 "$DOCKER" exec aa rm -f "$HOST_SOCK"
 	[ "$status" -ne 0 ]
+	# Whom it opens the file to, in the container, that is its own business; on the host nobody comes near.
 	run timeout 30 "$DOCKER" exec aa chmod 0777 "$HOST_SOCK"
-	assert_eq "$(stat -c %a "$(grant_file aa)" | tail -c 2)" 0
 	run timeout 30 "$DOCKER" exec aa chown 1000 "$HOST_SOCK"
 	sock_api aa GET /_ping
 	assert_eq "$STATUS" 200
+	run setpriv --reuid 1000 --regid 1000 --groups "$(stat -c %g "$GUARD_SOCK")" curl -sS --max-time 5 --unix-socket "$(grant_file aa)" http://d/_ping
+	[ "$status" -ne 0 ]
 }
 
 @test "A142 E80 a sibling gets no way around: the socket again, its file, its directory, privileged, the guard's paths" {

@@ -275,8 +275,7 @@ in_private_ns() {
 @test "A80 process numbers that are used again give nobody another's rights" {
 	own tids "" race
 	capture inside "$ID" 60 sh -c 'mkdir -p /tids && exec race tids /tids 6'
-	assert_has "$output" "pid_max 400"
-	assert_match "$output" 'end [0-9]+ rounds'
+	assert_match "$output" 'end [1-9][0-9]+ rounds'
 	refute_has "$output" WRONG
 }
 

@@ -123,7 +123,7 @@ sh_in() {
 		    assert e.response.status_code == 403 and "isolation" in e.explanation, e
 		print("done")
 	PY
-	assert_eq "$output" done
+	assert_eq "$output" "done"
 }
 
 @test "the socket serves root and the group of the engine's socket, in any container user's hands" {
@@ -159,5 +159,5 @@ sh_in() {
 		one(); assert good[-1]
 		print("done")
 	PY
-	assert_eq "$output" done
+	assert_eq "$output" "done"
 }

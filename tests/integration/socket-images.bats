@@ -435,8 +435,7 @@ index_of() {
 	allowed cc "$TOOL:1"
 	permit "img([\"$TOOL:1\"]) | $FAST"
 	denied "ocker socket mount denied" "$TOOL:1"
-	assert_has "$output" "$REG"
-	refute_has "$output" "image is not in the allowed list"
+	assert_has "$output" "because $REG did not say what $TOOL:1 is"
 	# Those that run go on.
 	sock_api aa GET /_ping
 	assert_eq "$STATUS" 200
@@ -450,7 +449,8 @@ index_of() {
 	rawd rmi "$REG/ci/never:1"
 	socket_registry
 	permit "img([\"$TOOL:1\"]) | $FAST"
-	allowed ee "$TOOL:1"
+	# What failed is not asked for again at once.
+	eventually 15 allowed ee "$TOOL:1"
 }
 
 @test "L16 the registry's last word counts, not an older one: what was taken away is refused when it is asked for again" {
@@ -467,6 +467,7 @@ index_of() {
 private() {
 	registry_start tls "$1"
 	registry_in_net "$ENGINE_NET"
+	[ "$1" = basic ] || REGISTRY=localhost:$(cat "$(registry_dir)"/token.*/port) registry_in_net "$ENGINE_NET"
 	PRIVATE=$REGISTRY/team/private:1
 	PRIVATE_OWN="registries: {\"$REGISTRY\": {ca: \"$REGISTRY_CA\"}}"
 	d login -u "${REGISTRY_USER%:*}" -p "${REGISTRY_USER#*:}" "$REGISTRY"
@@ -497,8 +498,8 @@ private_registry() {
 	jq '{auths}' "$ENGINE/etc/config.json" >"$auth"
 	chmod 600 "$auth"
 	permit "img([\"$PRIVATE\"]) | own({digestMaxAge: 0, $PRIVATE_OWN}) | .caisson.dockerSocket.registries[].auth = \"$auth\""
-	run as_user 1000 curl -sS --unix-socket "$GUARD_SOCK" -H 'Content-Type: application/json' -d "$body" http://d/containers/create
-	assert_has "$output" '"Id"'
+	as_user_made() { [[ $(as_user 1000 curl -sS --unix-socket "$GUARD_SOCK" -H 'Content-Type: application/json' -d "$body" http://d/containers/create) == *'"Id"'* ]]; }
+	eventually 15 as_user_made
 	# Without the CA nothing is believed.
 	permit "img([\"$PRIVATE\"]) | own({digestMaxAge: 0})"
 	denied "ocker socket mount denied" "$PRIVATE"
@@ -507,7 +508,7 @@ private_registry() {
 	permit "img([\"$PRIVATE\"]) | own({digestMaxAge: 0, registries: {\"$REGISTRY\": {ca: \"$ENGINE/guard/other.crt\", auth: \"$auth\"}}})"
 	denied "ocker socket mount denied" "$PRIVATE"
 	d logout "$REGISTRY"
-	rawd rmi "$PRIVATE"
+	rawd rmi -f "$PRIVATE"
 	registry_stop
 }
 

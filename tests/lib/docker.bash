@@ -78,7 +78,8 @@ docker_open() {
 	ENGINE_NET=$(net_open "$name") || return 1
 	third=$((RANDOM % 200 + 20))
 	ENGINE_SUBNET=10.213.$third
-	in_net "$ENGINE_NET" ip link add ctbr0 type bridge
+	# An address of its own: else it has that of one of its ports, and another one when that port goes.
+	in_net "$ENGINE_NET" ip link add ctbr0 address 02:42:0a:d5:00:01 type bridge
 	in_net "$ENGINE_NET" ip addr add "$ENGINE_SUBNET.1/24" dev ctbr0
 	in_net "$ENGINE_NET" ip link set ctbr0 up
 	if is_caisson; then

@@ -4,7 +4,7 @@
 run=COMMAND           a shell command in image=NAME (default docker.io/caisson-test/busybox:latest)
 network= security=    of that step: numbers                      cgroup=   its cgroup parent
 source=ID             an LLB source; attr.NAME=VALUE its attributes
-frontend= opt.NAME=VALUE entitlement= exporter= exporter2= cache-to= cache-from= policy=  fields of the request
+frontend= opt.NAME=VALUE entitlement= exporter= out.NAME=VALUE exporter2= cache-to= cache-from= policy=  fields of the request
 field=NUMBER          a field of that number with the text "x"
 twice=NUMBER          that field once more, empty     bridge=1   LLBBridge's SolveRequest     size=N  padding
 """
@@ -80,6 +80,7 @@ def main(args):
         out = data(1, os.urandom(8).hex())
         out += data(2, definition) if definition else b""
         out += data(3, opts["exporter"]) if "exporter" in opts else b""
+        out += b"".join(entry(4, name[4:], value) for name, value in opts.items() if name.startswith("out."))
         out += data(6, opts["frontend"]) if "frontend" in opts else b""
         out += attrs
         cache = b"".join(data(field, data(1, opts[name]) + entry(2, "ref", "localhost:1/x"))
