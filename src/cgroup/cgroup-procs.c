@@ -65,7 +65,11 @@ static int list_pids(struct cgroup *cg, struct cg_pids *pids, struct err *e)
 int cgroup_dir(struct cgroup *cg, const char *controller)
 {
 	uint32_t mask = cg_ctrls_parse(controller);
+	struct cg_dir *all = cg_find_v2(cg);
 
+	/* Where there is nothing but the unified hierarchy, it has all controllers; beside v1 it has none that we use. */
+	if (all && all->name[0] == '\0')
+		return cg_dir_fd(cg, all, NULL);
 	for (unsigned c = 0; c < CG_CTRL_COUNT; c++) {
 		struct cg_dir *d = mask & (1u << c) ? cg_find(cg, (enum cg_ctrl)c) : NULL;
 		int fd = d ? cg_dir_fd(cg, d, NULL) : -EBADF;

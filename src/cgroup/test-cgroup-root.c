@@ -567,6 +567,21 @@ static int v2_teardown(void **state)
 	return 0;
 }
 
+static void v2_every_controller_is_in_the_one_directory(void **state)
+{
+	static const char *const controllers[] = { "memory", "cpu", "cpuacct", "cpuset", "blkio", "pids" };
+	struct cgroup *cg = create("v2-dir", NULL, NULL, 0, false);
+	struct stat want, got;
+
+	assert_int_equal(stat(path_of("%s%s/v2-dir", (char *)*state, base), &want), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(controllers); i++) {
+		assert_int_equal(fstat(cgroup_dir(cg, controllers[i]), &got), 0);
+		assert_int_equal(got.st_ino, want.st_ino);
+	}
+	assert_ok(cgroup_destroy(cg, &err));
+	cgroup_free(cg);
+}
+
 static void v2_create_enter_freeze_kill_delegate(void **state)
 {
 	struct cgroup *cg = create("v2", NULL, &all_devices, 1, true);
@@ -916,6 +931,7 @@ int main(void)
 		cmocka_unit_test(systemd_starts_changes_and_stops_a_scope),
 	};
 	const struct CMUnitTest v2_tests[] = {
+		cmocka_unit_test(v2_every_controller_is_in_the_one_directory),
 		cmocka_unit_test(v2_create_enter_freeze_kill_delegate),
 		cmocka_unit_test(v2_devices_are_enforced_and_replaced),
 		cmocka_unit_test(v2_missing_controllers_and_forbidden_files_are_refused),

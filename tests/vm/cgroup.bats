@@ -129,6 +129,21 @@ teardown()
 	assert_eq "$(box --cgroupns=host -- cat /proc/self/cgroup)" "0::/" "cgroupns=host is not honoured (E30)"
 }
 
+@test "a privileged container sees a machine of the size of its limits" {
+	local dir used shown
+	idle c1 --privileged --memory 128m --cpus 1
+	assert_eq "$(docker exec c1 awk '/^MemTotal/ {print $2}' /proc/meminfo)" 131072
+	assert_eq "$(docker exec c1 grep -c ^processor /proc/cpuinfo)" 1
+	docker update --memory 64m --memory-swap 64m c1 >/dev/null
+	assert_eq "$(docker exec c1 awk '/^MemTotal/ {print $2}' /proc/meminfo)" 65536
+	# CPU time is that of the scope, in hundredths of a second, not what the guest has used since it was booted.
+	dir=$(scope_dir c1)
+	docker exec c1 timeout 1 sh -c 'while :; do :; done' || true
+	shown=$(docker exec c1 awk '/^cpu / {print $2 + $3 + $4}' /proc/stat)
+	used=$(($(awk '/^usage_usec/ {print $2}' "$dir/cpu.stat") / 10000))
+	[ "$shown" -ge 10 ] && [ "$shown" -le $((used + 1)) ] || fail "/proc/stat shows $shown, the scope has used $used"
+}
+
 @test "exec joins the scope" {
 	idle c1
 	docker exec c1 sleep 77 &

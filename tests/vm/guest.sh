@@ -17,7 +17,7 @@ export BATS_TEST_TIMEOUT=600 CAISSON_TEST_SLOW=6
 
 # Emulation is slow: of the integration files, those that depend on the kernel or on cgroup v2 are run, some of them on
 # engines with the systemd cgroup driver. The suite "full" has all of them.
-integration_subset=(docker-isolation docker-mounts docker-namespaces containerd leftovers)
+integration_subset=(docker-isolation docker-mounts docker-namespaces containerd supervisor leftovers)
 systemd_subset=(docker-lifecycle)
 
 note()
@@ -131,11 +131,12 @@ wanted()
 # bats_file SUITE FILE: a file that hangs costs its own time limit, not that of the whole run.
 bats_file()
 {
-	local rc=0 start=$SECONDS
+	local rc=0 start=$SECONDS options=(--tap)
 
 	wanted "$2" || return 0
+	[ -z "${CAISSON_VM_TESTS:-}" ] || options+=(--filter "$CAISSON_VM_TESTS")
 	echo "VM-SUITE $1/$(basename "$2" .bats)"
-	timeout --kill-after=30 "${CAISSON_VM_FILE_TIMEOUT:-2400}" bats --tap "$2" 2>&1 </dev/null || rc=$?
+	timeout --kill-after=30 "${CAISSON_VM_FILE_TIMEOUT:-5400}" bats "${options[@]}" "$2" 2>&1 </dev/null || rc=$?
 	note "ended with $rc after $((SECONDS - start)) s"
 	# A file can fail without a test of that name, in its set-up or tear-down.
 	if [ "$rc" -gt 1 ]; then

@@ -99,6 +99,14 @@ teardown()
 	docker volume rm vol >/dev/null
 }
 
+@test "a volume on tmpfs is shared, also where the kernel cannot id-map it" {
+	idle c1 --mount type=volume,src=v1,dst=/v,volume-opt=type=tmpfs,volume-opt=device=tmpfs,volume-opt=o=size=8m
+	docker exec c1 sh -c 'echo one >/v/f && df -k /v | grep -q " 8192 "'
+	assert_eq "$(box -v v1:/v -- cat /v/f)" one
+	docker rm -f c1
+	docker volume rm v1
+}
+
 @test "nothing is mounted on the host for a container that is gone" {
 	local before
 

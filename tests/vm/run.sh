@@ -5,17 +5,18 @@
 #   run.sh [12|13|both]
 #
 # Environment: CAISSON_BUILD (build), CAISSON_VM_PREBUILT (set: take the build as it is), CAISSON_VM_TIMEOUT (seconds per
-# release, 2700), CAISSON_VM_FILE_TIMEOUT (seconds per bats file, 2400), CAISSON_VM_SMP (2), CAISSON_VM_MEM (4096),
+# release, 10800), CAISSON_VM_FILE_TIMEOUT (seconds per bats file, 5400), CAISSON_VM_SMP (2), CAISSON_VM_MEM (4096),
 # CAISSON_VM_SUITES (what guest.sh shall run), CAISSON_VM_FILTER (parts of paths of bats files, separated by blanks: run
-# only files with one of them), CAISSON_VM_CACHE (/var/cache/caisson-vm), CAISSON_VM_RUNTIME (a runtime of the guest's
-# instead of caisson, to try the tests themselves: /usr/sbin/runc).
+# only files with one of them), CAISSON_VM_TESTS (a regular expression: of bats files only the tests whose names match),
+# CAISSON_VM_CACHE (/var/cache/caisson-vm), CAISSON_VM_RUNTIME (a runtime of the guest's instead of caisson, to try the
+# tests themselves: /usr/sbin/runc).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 builddir=$(realpath -m "${CAISSON_BUILD:-$top/build}")
 cache=${CAISSON_VM_CACHE:-/var/cache/caisson-vm}
-limit=${CAISSON_VM_TIMEOUT:-2700}
+limit=${CAISSON_VM_TIMEOUT:-10800}
 export CAISSON_VM_CACHE=$cache
 
 die()
@@ -30,7 +31,7 @@ both) releases="12 13" ;;
 *) die "usage: run.sh [12|13|both]" ;;
 esac
 
-for tool in qemu-system-x86_64 mke2fs meson jq gcc; do
+for tool in qemu-system-x86_64 mke2fs meson jq gcc pkg-config; do
 	command -v "$tool" >/dev/null || die "$tool is not installed"
 done
 if [ -z "${CAISSON_VM_PREBUILT:-}" ]; then
@@ -65,7 +66,7 @@ make_payload()
 	done <"$work/tests.tsv"
 	sed -e "s|$builddir/|/caisson/build/|g" -e "s|$top/|/caisson/|g" "$work/tests.tsv" >"$tree/units.tsv"
 	printf '%s=%q\n' CAISSON_VM_SUITES "${CAISSON_VM_SUITES:-}" CAISSON_VM_FILTER "${CAISSON_VM_FILTER:-}" \
-		CAISSON_RUNTIME "${CAISSON_VM_RUNTIME:-}" CAISSON_HOST_TOP "$top" \
+		CAISSON_VM_TESTS "${CAISSON_VM_TESTS:-}" CAISSON_RUNTIME "${CAISSON_VM_RUNTIME:-}" CAISSON_HOST_TOP "$top" \
 		CAISSON_VM_FILE_TIMEOUT "${CAISSON_VM_FILE_TIMEOUT:-}" >"$tree/vm.env"
 
 	kib=$(du -sk "$tree" | cut -f1)
@@ -86,14 +87,15 @@ copy_programs()
 	done
 }
 
-# The programs that bats files compile for themselves elsewhere, static as there.
+# The programs that bats files compile for themselves elsewhere, all static: the guest need not have their libraries.
 compile_helpers()
 {
-	local source
+	local source libs
 
+	read -ra libs <<<"$(pkg-config --static --libs libnghttp2)"
 	mkdir -p "$1"
 	for source in "$top"/tests/attacks/*.c "$top"/tests/helpers/*.c; do
-		gcc -std=gnu17 -D_GNU_SOURCE -static -O1 -pthread -w -o "$1/$(basename "$source" .c)" "$source" ||
+		gcc -std=gnu17 -D_GNU_SOURCE -static -O1 -pthread -w -o "$1/$(basename "$source" .c)" "$source" "${libs[@]}" ||
 			die "$source does not compile"
 	done
 }
