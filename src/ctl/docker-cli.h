@@ -8,11 +8,12 @@
 #include "base/err.h"
 
 /*
- * The request that `docker ...` would send, as far as it matters for a judgement: run and create (also under
- * "container"), exec, build, update, volume create, network create, cp, commit, start and what else is plain. Flags
- * as the docker command of releases 20.10 to 28 knows them; of a flag that is not known it says so rather than guess
- * whether it takes a value. What an engine would be asked first (pulls) is left out. Pure but for
- * what the two callbacks do.
+ * The request that `docker ...` would send, as far as it matters for a judgement: of commands that are one request,
+ * under all of their names (codec/docker-commands.h). What docker asks besides (pulls, /info, an inspect first, each
+ * further argument of "rm a b") is left out, and so are passwords, and defaults that mean nothing for a judgement.
+ * Options in front of the command (-H, --context) are skipped: the engine is the guard's. Flags as the docker command of
+ * releases 20.10 to 28 knows them; of a flag that is not known it says so rather than guess whether it takes a value.
+ * Pure but for what the two callbacks do.
  */
 
 struct docker_outside {

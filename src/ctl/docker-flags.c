@@ -414,6 +414,42 @@ static int special_build_host(struct command *c, const char *value, struct err *
 	return 0;
 }
 
+/* "--filter NAME=VALUE" */
+static int special_filter(struct command *c, const char *value, struct err *e)
+{
+	const char *at = strchr(value, '=');
+	_cleanup_free_ char *name = at ? strndup(value, (size_t)(at - value)) : NULL;
+
+	if (!at)
+		return err_set(e, EINVAL, "--filter: \"%.80s\": bad format of filter (expected name=value)", value);
+	if (!name)
+		return err_sys(e, ENOMEM, "--filter");
+	for (char *s = name; *s; s++)
+		*s = *s >= 'A' && *s <= 'Z' ? (char)(*s + 32) : *s;
+	put_filter(c, name, at + 1);
+	return 0;
+}
+
+static int special_type(struct command *c, const char *value, struct err *e)
+{
+	static const struct {
+		const char *type, *path;
+	} rows[] = {
+		{ "", "/containers/{}/json" },	     { "container", "/containers/{}/json" },
+		{ "image", "/images/{}/json" },	     { "network", "/networks/{}" },
+		{ "node", "/nodes/{}" },	     { "plugin", "/plugins/{}/json" },
+		{ "secret", "/secrets/{}" },	     { "service", "/services/{}" },
+		{ "task", "/tasks/{}" },	     { "volume", "/volumes/{}" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (strcmp(value, rows[i].type) == 0) {
+			c->path = rows[i].path;
+			return 0;
+		}
+	return bad_value(e, "type", value);
+}
+
 /* What bounds a container: in run and in update. */
 #define LIMITS                                                                                                \
 	HOST("blkio-weight", 0, FLAG_INT, "BlkioWeight"), HOST("cpu-period", 0, FLAG_INT, "CpuPeriod"),       \
@@ -617,3 +653,69 @@ static const struct flag build_table[] = {
 	UNUSED("ulimit", 0),
 };
 const struct flags build_flags = { build_table, ARRAY_SIZE(build_table) };
+
+/* ---- commands that are one plain request ---- */
+
+const struct flags no_flags;
+
+#define FLAGS(name, ...)                                          \
+	static const struct flag name##_table[] = { __VA_ARGS__ }; \
+	const struct flags name##_flags = { name##_table, ARRAY_SIZE(name##_table) };
+
+#define FILTER	 SPECIAL("filter", 'f', special_filter)
+#define FORMAT	 UNUSED("format", 0)
+#define FORMAT_F UNUSED("format", 'f')
+#define NO_TRUNC OFF("no-trunc", 0)
+#define QUIET	 OFF("quiet", 'q')
+#define PLATFORM UNUSED("platform", 0)
+#define FORCE	 QUERY("force", 'f', FLAG_BOOL, "force")
+#define KEYS	 UNUSED("detach-keys", 0)
+#define TIMES	 QUERY("since", 0, FLAG_STRING, "since"), QUERY("until", 0, FLAG_STRING, "until")
+
+FLAGS(global, OFF("debug", 'D'), UNUSED("config", 0), UNUSED("context", 'c'), UNUSED("host", 'H'),
+      UNUSED("log-level", 'l'), OFF("tls", 0), UNUSED("tlscacert", 0), UNUSED("tlscert", 0), UNUSED("tlskey", 0),
+      OFF("tlsverify", 0))
+
+FLAGS(attach, KEYS, OFF("no-stdin", 0), OFF("sig-proxy", 0))
+FLAGS(commit, QUERY("author", 'a', FLAG_STRING, "author"), QUERY("change", 'c', FLAG_STRING, "changes"),
+      QUERY("message", 'm', FLAG_STRING, "comment"), OFF("pause", 'p'))
+FLAGS(cp, OFF("archive", 'a'), OFF("follow-link", 'L'), QUIET)
+FLAGS(events, FILTER, FORMAT, TIMES)
+FLAGS(export, UNUSED("output", 'o'))
+FLAGS(format, FORMAT_F)
+FLAGS(history, FORMAT, OFF("human", 'H'), NO_TRUNC, PLATFORM, QUIET)
+FLAGS(image_inspect, FORMAT_F, PLATFORM)
+FLAGS(images, QUERY("all", 'a', FLAG_BOOL, "all"), OFF("digests", 0), FILTER, FORMAT, NO_TRUNC, QUIET, OFF("tree", 0))
+FLAGS(inspect, FORMAT_F, QUERY("size", 's', FLAG_BOOL, "size"), SPECIAL("type", 0, special_type))
+FLAGS(kill, QUERY("signal", 's', FLAG_STRING, "signal"))
+FLAGS(load, UNUSED("input", 'i'), PLATFORM, QUIET)
+FLAGS(login, UNUSED("password", 'p'), OFF("password-stdin", 0), CONFIG("username", 'u', FLAG_STRING, "username"))
+FLAGS(logs, QUERY("details", 0, FLAG_BOOL, "details"), QUERY("follow", 'f', FLAG_BOOL, "follow"),
+      QUERY("tail", 'n', FLAG_STRING, "tail"), QUERY("timestamps", 't', FLAG_BOOL, "timestamps"), TIMES)
+FLAGS(ps, QUERY("all", 'a', FLAG_BOOL, "all"), FILTER, FORMAT, QUERY("last", 'n', FLAG_INT, "limit"),
+      QUERY("latest", 'l', FLAG_BOOL, "limit"), NO_TRUNC, QUIET, QUERY("size", 's', FLAG_BOOL, "size"))
+FLAGS(pull, CONFIG("all-tags", 'a', FLAG_BOOL, "AllTags"), OFF("disable-content-trust", 0),
+      QUERY("platform", 0, FLAG_STRING, "platform"), QUIET)
+FLAGS(push, CONFIG("all-tags", 'a', FLAG_BOOL, "AllTags"), OFF("disable-content-trust", 0), PLATFORM, QUIET)
+FLAGS(rm, FORCE, QUERY("link", 'l', FLAG_BOOL, "link"), QUERY("volumes", 'v', FLAG_BOOL, "v"))
+FLAGS(rmi, FORCE, QUERY("no-prune", 0, FLAG_BOOL, "noprune"), PLATFORM)
+FLAGS(save, UNUSED("output", 'o'), PLATFORM)
+FLAGS(search, FILTER, FORMAT, QUERY("limit", 0, FLAG_INT, "limit"), NO_TRUNC)
+FLAGS(start, OFF("attach", 'a'), QUERY("checkpoint", 0, FLAG_STRING, "checkpoint"),
+      QUERY("checkpoint-dir", 0, FLAG_STRING, "checkpoint-dir"), KEYS, OFF("interactive", 'i'))
+FLAGS(stats, OFF("all", 'a'), FORMAT, OFF("no-stream", 0), NO_TRUNC)
+FLAGS(stop, QUERY("signal", 's', FLAG_STRING, "signal"), QUERY("time", 't', FLAG_INT, "t"),
+      QUERY("timeout", 0, FLAG_INT, "t"))
+FLAGS(system_df, FORMAT, OFF("verbose", 'v'))
+
+FLAGS(connect, CONFIG("alias", 0, FLAG_LIST, "Aliases"), CONFIG("driver-opt", 0, FLAG_MAP, "DriverOpts"),
+      UNUSED("gw-priority", 0), UNUSED("ip", 0), UNUSED("ip6", 0), CONFIG("link", 0, FLAG_LIST, "Links"),
+      UNUSED("link-local-ip", 0))
+FLAGS(disconnect, CONFIG("force", 'f', FLAG_BOOL, "Force"))
+FLAGS(network_inspect, FORMAT_F, OFF("verbose", 'v'))
+FLAGS(network_list, FILTER, FORMAT, NO_TRUNC, QUIET)
+FLAGS(network_rm, OFF("force", 'f'))
+FLAGS(volume_list, OFF("cluster", 0), FILTER, FORMAT, QUIET)
+FLAGS(volume_rm, FORCE)
+FLAGS(prune, SPECIAL("filter", 0, special_filter), OFF("force", 'f'))
+FLAGS(prune_all, CONFIG("all", 'a', FLAG_BOOL, "All"), SPECIAL("filter", 0, special_filter), OFF("force", 'f'))

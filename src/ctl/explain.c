@@ -127,11 +127,14 @@ int explain_request(const struct explain *x, const char *method, const char *tar
 		}
 	}
 	json_decref(body);
-	(void)json_object_set_new(o, "allowed", json_boolean(v.what == JUDGE_PASS));
+	(void)json_object_set_new(o, "allowed", json_boolean(v.what != JUDGE_REFUSE));
 	if (v.what == JUDGE_PASS)
 		put_request(o, &q, &v);
+	else if (v.what == JUDGE_ANSWER)
+		(void)json_object_set_new(o, "changes", json_string("the guard asks the engine, and answers itself"));
 	else
 		put_refusal(o, x, &v);
+	free(v.answer);
 	judge_request_done(&q);
 	*ret = o;
 	return 0;

@@ -374,6 +374,7 @@ no_strangers() {
 	both
 	run -0 sock_d aa run --rm --name mine --network none "$IMAGE" true
 	d run --rm --name stranger --network none "$IMAGE" true
+	sleep 1.1 # docker asks for whole seconds
 	run -0 sock_d aa events --since 1m --until 0s --format '{{.Actor.Attributes.name}} {{.Action}}'
 	assert_has "$output" "mine create"
 	refute_has "$output" stranger
