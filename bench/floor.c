@@ -48,19 +48,19 @@ enum { V2 = ARRAY_SIZE(hierarchies) - 1 }; /* index of the cgroup v2 hierarchy *
 static const struct node {
 	const char *name;
 	unsigned minor;
-} nodes[] = {{"null", 3}, {"zero", 5}, {"full", 7}, {"random", 8}, {"urandom", 9}};
+} nodes[] = { { "null", 3 }, { "zero", 5 }, { "full", 7 }, { "random", 8 }, { "urandom", 9 } };
 
 static const char *const device_rules[] = {
-	"c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm", "c 5:2 rwm",
-	"c 136:* rwm",
+	"c *:* m",   "b *:* m",	  "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm",
+	"c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm",
 };
 
 static const char *const masked[] = {
-	"proc/acpi", "proc/asound", "proc/kcore", "proc/keys", "proc/latency_stats", "proc/timer_list",
-	"proc/timer_stats", "proc/sched_debug", "proc/scsi", "sys/firmware",
+	"proc/acpi",	   "proc/asound",      "proc/kcore",	   "proc/keys", "proc/latency_stats",
+	"proc/timer_list", "proc/timer_stats", "proc/sched_debug", "proc/scsi", "sys/firmware",
 };
 
-static const char *const read_only[] = {"proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger"};
+static const char *const read_only[] = { "proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger" };
 
 static struct {
 	pid_t child;
@@ -83,7 +83,7 @@ static void cgroups_remove(void)
 		(void)snprintf(path, sizeof(path), CGROUPS "/%s/%s", hierarchies[i], run.cgroup);
 		/* v1 lets go of a dead task a moment after its parent was told. */
 		for (int try = 0; rmdir(path) < 0 && errno == EBUSY && try < 1000; try++)
-			(void)nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+			(void)nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
 	}
 }
 
@@ -170,7 +170,8 @@ static void cgroups_make(void)
 		}
 		if (strcmp(hierarchies[i], "devices") == 0)
 			device_rules_set();
-		(void)snprintf(path, sizeof(path), CGROUPS "/%s/%s%s", hierarchies[i], run.cgroup, v2 ? "" : "/tasks");
+		(void)snprintf(path, sizeof(path), CGROUPS "/%s/%s%s", hierarchies[i], run.cgroup,
+			       v2 ? "" : "/tasks");
 		run.tasks[i] = open(path, (v2 ? O_PATH : O_WRONLY) | O_CLOEXEC);
 		if (run.tasks[i] < 0)
 			die("open %s", path);
@@ -190,7 +191,7 @@ static void ids_map(void)
 
 static int root_make(const char *rootfs)
 {
-	struct mount_attr a = {.attr_set = MOUNT_ATTR_IDMAP};
+	struct mount_attr a = { .attr_set = MOUNT_ATTR_IDMAP };
 	char path[64];
 	int userns, fd;
 
@@ -230,8 +231,8 @@ static int dev_make(void)
 		die("/dev/tty");
 	if (symlinkat("/proc/self/fd", fd, "fd") < 0 || symlinkat("/proc/self/fd/0", fd, "stdin") < 0 ||
 	    symlinkat("/proc/self/fd/1", fd, "stdout") < 0 || symlinkat("/proc/self/fd/2", fd, "stderr") < 0 ||
-	    symlinkat("pts/ptmx", fd, "ptmx") < 0 || mkdirat(fd, "pts", 0755) < 0 || mkdirat(fd, "shm", 0755) < 0 ||
-	    mkdirat(fd, "mqueue", 0755) < 0)
+	    symlinkat("pts/ptmx", fd, "ptmx") < 0 || mkdirat(fd, "pts", 0755) < 0 ||
+	    mkdirat(fd, "shm", 0755) < 0 || mkdirat(fd, "mqueue", 0755) < 0)
 		die("links and directories of /dev");
 	return fd;
 }
@@ -285,8 +286,8 @@ static void path_masks(void)
 		if (access(read_only[i], F_OK) < 0)
 			continue;
 		mnt(read_only[i], read_only[i], NULL, MS_BIND | MS_REC, NULL);
-		mnt(NULL, read_only[i], NULL,
-		    MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+		mnt(NULL, read_only[i], NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		    NULL);
 	}
 }
 

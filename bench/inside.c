@@ -24,8 +24,8 @@
 #include "base/cleanup.h"
 #include "base/num.h"
 
-#define DIR_NAME "/tmp/caisson-bench-mnt"
-#define SRC_NAME "/tmp/caisson-bench-src"
+#define DIR_NAME  "/tmp/caisson-bench-mnt"
+#define SRC_NAME  "/tmp/caisson-bench-src"
 #define FILE_NAME "/tmp/caisson-bench-file"
 
 enum { BLOCK = 4096, BATCHES = 10, EVERYDAY = 7 };
@@ -165,11 +165,12 @@ static const struct test {
 	unsigned ops;
 	int (*op)(void);
 } tests[] = {
-	{"tmpfs", 300, op_tmpfs},   {"bind", 300, op_bind},	  {"write", 1500, op_write},	   {"read", 5000, op_read},
-	{"create", 1000, op_create}, {"getpid", 200000, op_getpid}, {"forkexec", 60, op_forkexec},
-	{"rbind", 300, op_rbind},   {"remount", 1000, op_remount}, {"proc", 200, op_proc},	   {"openat2", 3000, op_openat2},
-	{"swaps", 3000, op_swaps},  {"meminfo", 3000, op_meminfo}, {"sysctl", 1000, op_sysctl},
-	{"osrelease", 3000, op_osrelease}, {"uptime", 3000, op_uptime}, {"meminfo-cold", 0, op_meminfo},
+	{ "tmpfs", 300, op_tmpfs },	 { "bind", 300, op_bind },	    { "write", 1500, op_write },
+	{ "read", 5000, op_read },	 { "create", 1000, op_create },	    { "getpid", 200000, op_getpid },
+	{ "forkexec", 60, op_forkexec }, { "rbind", 300, op_rbind },	    { "remount", 1000, op_remount },
+	{ "proc", 200, op_proc },	 { "openat2", 3000, op_openat2 },   { "swaps", 3000, op_swaps },
+	{ "meminfo", 3000, op_meminfo }, { "sysctl", 1000, op_sysctl },	    { "osrelease", 3000, op_osrelease },
+	{ "uptime", 3000, op_uptime },	 { "meminfo-cold", 0, op_meminfo },
 };
 
 static double now_ns(void)

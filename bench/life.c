@@ -65,7 +65,8 @@ static int receive(int fd, struct message *m)
 			continue;
 		m->head = (size_t)(end + 4 - m->text);
 		length = strcasestr(m->text, "\r\nContent-Length:");
-		want = m->head + (length && length < end ? strtoul(length + strlen("\r\nContent-Length:"), NULL, 10) : 0);
+		want = m->head +
+		       (length && length < end ? strtoul(length + strlen("\r\nContent-Length:"), NULL, 10) : 0);
 	}
 	return m->len < SIZE - 1 ? 0 : -EMSGSIZE;
 }
@@ -90,8 +91,8 @@ static const char *directory;
 static int answer(int fd, const char *status, const char *body)
 {
 	_cleanup_free_ char *text = NULL;
-	int n = asprintf(&text, "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", status,
-			 strlen(body), body);
+	int n = asprintf(&text, "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+			 status, strlen(body), body);
 
 	if (n < 0) {
 		text = NULL;
@@ -149,8 +150,8 @@ static int answer_get(int fd, char *target)
 		return answer(fd, "200 OK", text);
 	if (strncmp(target, "/containers/", 12) == 0 && strlen(target) > ID_LEN)
 		return answer_container(fd, dir, target);
-	return strncmp(target, "/images/", 8) == 0 ? answer(fd, "404 Not Found", "{\"message\":\"no such image\"}") :
-						     answer(fd, "200 OK", "{}");
+	return strncmp(target, "/images/", 8) == 0 ? answer(fd, "404 Not Found", "{\"message\":\"no such image\"}")
+						   : answer(fd, "200 OK", "{}");
 }
 
 static void client(int fd, struct message *m)

@@ -57,7 +57,7 @@ enum {
 	VALUES_MAX = 16,
 	KEY_MAX = 24,
 	FAILURES_MAX = 3,
-	EDGE = 10, /* samples at each end of a run that "first10" and "last10" stand for */
+	EDGE = 10,    /* samples at each end of a run that "first10" and "last10" stand for */
 	LIMIT_S = 60, /* a command that takes longer is killed and counts as failed */
 };
 
@@ -191,9 +191,11 @@ static int command_run(struct worker *w, char *const argv[], int out, double *re
 	if (ru.ru_maxrss > w->maxrss)
 		w->maxrss = ru.ru_maxrss;
 	if (WIFSIGNALED(st))
-		return err_set(e, ECANCELED, "%s %s: ended by signal %d", argv[0], argv[1] ? argv[1] : "", WTERMSIG(st));
+		return err_set(e, ECANCELED, "%s %s: ended by signal %d", argv[0], argv[1] ? argv[1] : "",
+			       WTERMSIG(st));
 	if (WEXITSTATUS(st) != 0)
-		return err_set(e, ECANCELED, "%s %s: exit status %d", argv[0], argv[1] ? argv[1] : "", WEXITSTATUS(st));
+		return err_set(e, ECANCELED, "%s %s: exit status %d", argv[0], argv[1] ? argv[1] : "",
+			       WEXITSTATUS(st));
 	return 0;
 }
 
@@ -236,7 +238,7 @@ static int pid_file_read(const struct worker *w, pid_t *ret, struct err *e)
  */
 static int container_wait(struct worker *w, pid_t pid, int pidfd, bool must_be_0, struct err *e)
 {
-	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 	struct rusage ru;
 	int st, r;
 
@@ -272,7 +274,8 @@ static void container_name(const struct worker *w, unsigned i, char *ret, size_t
 }
 
 /* create and start. On failure nothing of the container is left, as far as the runtime can remove it. */
-static int container_up(struct worker *w, const char *id, double us[2], pid_t *ret_pid, int *ret_pidfd, struct err *e)
+static int container_up(struct worker *w, const char *id, double us[2], pid_t *ret_pid, int *ret_pidfd,
+			struct err *e)
 {
 	_cleanup_close_ int pidfd = -EBADF;
 	double ignored;
@@ -281,15 +284,15 @@ static int container_up(struct worker *w, const char *id, double us[2], pid_t *r
 
 	(void)unlink(w->pid_file);
 	r = runtime_run(w, &us[0], e,
-			(const char *[]){"create", "--bundle", w->bundle, "--pid-file", w->pid_file, id, NULL});
+			(const char *[]){ "create", "--bundle", w->bundle, "--pid-file", w->pid_file, id, NULL });
 	if (r >= 0)
 		r = pid_file_read(w, &pid, e);
 	if (r >= 0) {
 		pidfd = pidfd_open(pid, 0);
-		r = runtime_run(w, &us[1], e, (const char *[]){"start", id, NULL});
+		r = runtime_run(w, &us[1], e, (const char *[]){ "start", id, NULL });
 	}
 	if (r < 0) {
-		(void)runtime_run(w, &ignored, NULL, (const char *[]){"delete", "--force", id, NULL});
+		(void)runtime_run(w, &ignored, NULL, (const char *[]){ "delete", "--force", id, NULL });
 		return r;
 	}
 	*ret_pid = pid;
@@ -304,14 +307,14 @@ static int container_down(struct worker *w, const char *id, pid_t pid, struct er
 	double ignored;
 	int r;
 
-	r = runtime_run(w, &ignored, e, (const char *[]){"kill", id, "KILL", NULL});
+	r = runtime_run(w, &ignored, e, (const char *[]){ "kill", id, "KILL", NULL });
 	if (r >= 0)
 		r = container_wait(w, pid, pidfd, false, e);
 	reap_strays(w);
 	if (r >= 0)
-		r = runtime_run(w, &ignored, e, (const char *[]){"delete", id, NULL});
+		r = runtime_run(w, &ignored, e, (const char *[]){ "delete", id, NULL });
 	if (r < 0)
-		(void)runtime_run(w, &ignored, NULL, (const char *[]){"delete", "--force", id, NULL});
+		(void)runtime_run(w, &ignored, NULL, (const char *[]){ "delete", "--force", id, NULL });
 	return r;
 }
 
@@ -330,10 +333,10 @@ static int sample_oci(struct worker *w, struct sample *s, struct err *e)
 		return r;
 	r = container_wait(w, pid, pidfd, true, e);
 	if (r >= 0)
-		r = runtime_run(w, &us[2], e, (const char *[]){"delete", id, NULL});
+		r = runtime_run(w, &us[2], e, (const char *[]){ "delete", id, NULL });
 	total = now_us() - begin;
 	if (r < 0) {
-		(void)runtime_run(w, &ignored, NULL, (const char *[]){"delete", "--force", id, NULL});
+		(void)runtime_run(w, &ignored, NULL, (const char *[]){ "delete", "--force", id, NULL });
 		return r;
 	}
 	sample_add(s, "total", total);
@@ -369,7 +372,7 @@ static int sample_hold(struct worker *w, struct sample *s, struct err *e)
 static void held_down(struct worker *w)
 {
 	size_t end = strlen(w->pid_file);
-	struct err e = {0};
+	struct err e = { 0 };
 	char id[96];
 
 	while (w->n_held > 0) {
@@ -443,14 +446,14 @@ static int sample_exec(struct worker *w, struct sample *s, struct err *e)
 	int r;
 
 	if (w->n_held == 0) {
-		struct sample ignored = {0};
+		struct sample ignored = { 0 };
 
 		r = sample_hold(w, &ignored, e);
 		if (r < 0)
 			return r;
 	}
 	container_name(w, 0, id, sizeof(id));
-	r = runtime_run(w, &us, e, (const char *[]){"exec", id, "/bin/true", NULL});
+	r = runtime_run(w, &us, e, (const char *[]){ "exec", id, "/bin/true", NULL });
 	if (r >= 0)
 		sample_add(s, "total", us);
 	return r;
@@ -498,7 +501,7 @@ static int worker_hide(struct err *e)
 /* Answer orders until the parent closes its end, then remove every container that is still held. */
 static int worker_loop(struct worker *w, int sock)
 {
-	struct err setup = {0};
+	struct err setup = { 0 };
 	char order;
 	int r = 0;
 
@@ -507,7 +510,7 @@ static int worker_loop(struct worker *w, int sock)
 	if (r >= 0 && w->lane->hide)
 		r = worker_hide(&setup);
 	while (recv(sock, &order, 1, 0) == 1) {
-		struct sample s = {0};
+		struct sample s = { 0 };
 		struct err e = setup;
 
 		if (r >= 0)
@@ -525,13 +528,13 @@ static int worker_loop(struct worker *w, int sock)
 
 static void worker_main(const struct lane *l, const struct options *o, int sock)
 {
-	struct worker w = {.lane = l, .bundle = o->bundle, .log = -EBADF};
+	struct worker w = { .lane = l, .bundle = o->bundle, .log = -EBADF };
 	char log[PATH_MAX];
 
 	/* A ^C goes to the whole group; the worker ends when its parent closes the socket, after cleaning up. */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);
-	(void)sigaction(SIGALRM, &(struct sigaction){.sa_handler = on_alarm}, NULL);
+	(void)sigaction(SIGALRM, &(struct sigaction){ .sa_handler = on_alarm }, NULL);
 	(void)snprintf(w.pid_file, sizeof(w.pid_file), "%s/%s-%d.pid", o->logdir, l->name, (int)getpid());
 	(void)snprintf(log, sizeof(log), "%s/%s.err", o->logdir, l->name);
 	w.log = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -596,7 +599,7 @@ static void lane_order(struct lane *l, enum order order)
 
 static void pause_ms(uint64_t ms)
 {
-	struct timespec t = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+	struct timespec t = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 };
 
 	if (!stopped)
 		(void)nanosleep(&t, NULL);
@@ -696,7 +699,7 @@ static int lane_parse(struct lane *l, char **argv, size_t argc, struct err *e)
 	char *save = NULL;
 	char *word = strtok_r(argv[0], ",", &save);
 
-	*l = (struct lane){.argv = argv + 1, .argc = argc - 1, .sock = -EBADF};
+	*l = (struct lane){ .argv = argv + 1, .argc = argc - 1, .sock = -EBADF };
 	if (!word || argc < 2 || argc > ARGS_MAX - 8)
 		return err_set(e, EINVAL, "a lane is \":: NAME[,FLAG...] COMMAND [ARGUMENT...]\"");
 	(void)snprintf(l->name, sizeof(l->name), "%s", word);
@@ -772,9 +775,9 @@ static int options_parse(int argc, char **argv, struct options *o, struct err *e
 
 int main(int argc, char **argv)
 {
-	struct options o = {.rounds = 20, .warmup = 3, .pause_ms = 20, .bundle = ".", .logdir = "."};
+	struct options o = { .rounds = 20, .warmup = 3, .pause_ms = 20, .bundle = ".", .logdir = "." };
 	struct lane lanes[LANES_MAX];
-	struct err e = {0};
+	struct err e = { 0 };
 	bool failed = false;
 	int n, r;
 
@@ -785,11 +788,12 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "spawn: %s\n", e.msg);
 		return 2;
 	}
-	(void)sigaction(SIGINT, &(struct sigaction){.sa_handler = on_stop}, NULL);
-	(void)sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_stop}, NULL);
+	(void)sigaction(SIGINT, &(struct sigaction){ .sa_handler = on_stop }, NULL);
+	(void)sigaction(SIGTERM, &(struct sigaction){ .sa_handler = on_stop }, NULL);
 	for (int i = 0; i < n; i++) {
 		lanes[i].samples = calloc(o.rounds + 1, sizeof(struct sample));
-		r = lanes[i].samples ? lane_start(&lanes[i], &o, lanes, (size_t)n, &e) : err_sys(&e, ENOMEM, "samples");
+		r = lanes[i].samples ? lane_start(&lanes[i], &o, lanes, (size_t)n, &e)
+				     : err_sys(&e, ENOMEM, "samples");
 		if (r < 0) {
 			(void)fprintf(stderr, "spawn: %s\n", e.msg);
 			stopped = 1;

@@ -39,9 +39,9 @@ enum {
 	LANES_MAX = 6,
 	PIECE = 64 << 10,
 	BURST = 16, /* requests of ask */
-	SPARE = 4, /* threads of the null engine that wait for a client */
+	SPARE = 4,  /* threads of the null engine that wait for a client */
 	WARM_UP = 3,
-	LIMIT_S = 60, /* an answer that takes longer is none */
+	LIMIT_S = 60,	/* an answer that takes longer is none */
 	CHUNK_HEAD = 7, /* "10000\r\n" */
 };
 
@@ -357,7 +357,8 @@ static int stream(struct lane *l, const char *way, uint64_t mib, double *ret)
 			       "POST /v1.41/images/load HTTP/1.1\r\nHost: docker\r\nContent-Type: "
 			       "application/x-tar\r\nTransfer-Encoding: chunked\r\n\r\n");
 	else
-		(void)snprintf(head, sizeof head, "GET /v1.41/images/null-%llu/get HTTP/1.1\r\nHost: docker\r\n\r\n",
+		(void)snprintf(head, sizeof head,
+			       "GET /v1.41/images/null-%llu/get HTTP/1.1\r\nHost: docker\r\n\r\n",
 			       (unsigned long long)mib);
 	r = fd < 0 ? fd : send_all(fd, head, strlen(head));
 	if (r == 0 && up)
@@ -527,8 +528,10 @@ static bool measure(const char *mode, char **args, const struct options *o, stru
 
 static const char *key_of(const char *mode)
 {
-	return strcmp(mode, "ask") == 0 ? "us" : strcmp(mode, "stream") == 0 ? "mbps" :
-	       strcmp(mode, "many") == 0 ? "rps" : "bytes";
+	return strcmp(mode, "ask") == 0	     ? "us"
+	       : strcmp(mode, "stream") == 0 ? "mbps"
+	       : strcmp(mode, "many") == 0   ? "rps"
+					     : "bytes";
 }
 
 int main(int argc, char **argv)

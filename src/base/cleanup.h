@@ -47,26 +47,26 @@ static inline void cleanup_closedir_func(DIR **d)
 		(void)closedir(*d);
 }
 
-#define _cleanup_(func)	  __attribute__((cleanup(func)))
-#define _cleanup_close_	  _cleanup_(cleanup_close_func)
-#define _cleanup_free_	  _cleanup_(cleanup_free_func)
-#define _cleanup_fclose_  _cleanup_(cleanup_fclose_func)
+#define _cleanup_(func)	   __attribute__((cleanup(func)))
+#define _cleanup_close_	   _cleanup_(cleanup_close_func)
+#define _cleanup_free_	   _cleanup_(cleanup_free_func)
+#define _cleanup_fclose_   _cleanup_(cleanup_fclose_func)
 #define _cleanup_closedir_ _cleanup_(cleanup_closedir_func)
 
-#define TAKE_FD(fd)                                                                                \
-	({                                                                                         \
-		int *take_fd_p_ = &(fd);                                                           \
-		int take_fd_v_ = *take_fd_p_;                                                      \
-		*take_fd_p_ = -EBADF;                                                              \
-		take_fd_v_;                                                                        \
+#define TAKE_FD(fd)                           \
+	({                                    \
+		int *take_fd_p_ = &(fd);      \
+		int take_fd_v_ = *take_fd_p_; \
+		*take_fd_p_ = -EBADF;         \
+		take_fd_v_;                   \
 	})
 
-#define TAKE_PTR(ptr)                                                                              \
-	({                                                                                         \
-		__typeof__(ptr) *take_ptr_p_ = &(ptr);                                             \
-		__typeof__(ptr) take_ptr_v_ = *take_ptr_p_;                                        \
-		*take_ptr_p_ = NULL;                                                               \
-		take_ptr_v_;                                                                       \
+#define TAKE_PTR(ptr)                                       \
+	({                                                  \
+		__typeof__(ptr) *take_ptr_p_ = &(ptr);      \
+		__typeof__(ptr) take_ptr_v_ = *take_ptr_p_; \
+		*take_ptr_p_ = NULL;                        \
+		take_ptr_v_;                                \
 	})
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

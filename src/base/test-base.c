@@ -47,9 +47,17 @@ static void numbers_are_strict(void **state)
 		int r;
 		uint32_t v;
 	} rows[] = {
-		{ "0", 0, 0 },	    { "4294967295", 0, UINT32_MAX }, { "01", 0, 1 },	  { "", -EINVAL, 0 },
-		{ " 1", -EINVAL, 0 }, { "1 ", -EINVAL, 0 },	     { "-1", -EINVAL, 0 }, { "+1", -EINVAL, 0 },
-		{ "0x1", -EINVAL, 0 }, { "4294967296", -ERANGE, 0 },  { "18446744073709551616", -ERANGE, 0 },
+		{ "0", 0, 0 },
+		{ "4294967295", 0, UINT32_MAX },
+		{ "01", 0, 1 },
+		{ "", -EINVAL, 0 },
+		{ " 1", -EINVAL, 0 },
+		{ "1 ", -EINVAL, 0 },
+		{ "-1", -EINVAL, 0 },
+		{ "+1", -EINVAL, 0 },
+		{ "0x1", -EINVAL, 0 },
+		{ "4294967296", -ERANGE, 0 },
+		{ "18446744073709551616", -ERANGE, 0 },
 		{ "99999999999999999999999", -ERANGE, 0 },
 	};
 

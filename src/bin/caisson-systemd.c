@@ -28,11 +28,11 @@
 #include "base/io.h"
 #include "base/num.h"
 
-#define MANAGER "org.freedesktop.systemd1.Manager"
-#define MANAGER_PATH "/org/freedesktop/systemd1"
-#define INPUT_MAX (1u << 20)
+#define MANAGER	      "org.freedesktop.systemd1.Manager"
+#define MANAGER_PATH  "/org/freedesktop/systemd1"
+#define INPUT_MAX     (1u << 20)
 #define JOB_TIMEOUT_S 30
-#define EXIT_NO_UNIT 3
+#define EXIT_NO_UNIT  3
 
 struct job {
 	const char *path;
@@ -44,8 +44,7 @@ static const char *destination = "org.freedesktop.systemd1";
 
 static int fail(int r, const sd_bus_error *error, const char *what)
 {
-	const char *text = error && sd_bus_error_is_set(error) && error->message ? error->message
-										 : strerror(-r);
+	const char *text = error && sd_bus_error_is_set(error) && error->message ? error->message : strerror(-r);
 
 	(void)fprintf(stderr, "%s: %s\n", what, text);
 	return r < 0 ? r : -EIO;
@@ -97,12 +96,10 @@ static int append_simple(sd_bus_message *m, const char *sig, const char *value)
 	if (strcmp(sig, "b") == 0)
 		return num_u64(value, 1, &v) < 0 ? -EINVAL : sd_bus_message_append(m, "b", (int)v);
 	if (strcmp(sig, "t") == 0)
-		return num_u64(value, UINT64_MAX, &v) < 0 ? -EINVAL
-							  : sd_bus_message_append(m, "t", v);
+		return num_u64(value, UINT64_MAX, &v) < 0 ? -EINVAL : sd_bus_message_append(m, "t", v);
 	if (strcmp(sig, "au") == 0)
-		return num_u64(value, UINT32_MAX, &v) < 0
-			       ? -EINVAL
-			       : sd_bus_message_append(m, "au", 1, (uint32_t)v);
+		return num_u64(value, UINT32_MAX, &v) < 0 ? -EINVAL
+							  : sd_bus_message_append(m, "au", 1, (uint32_t)v);
 	return -EINVAL;
 }
 
@@ -214,8 +211,8 @@ static int wait_job(sd_bus *bus, struct job *job, const char *unit)
 			continue;
 		(void)clock_gettime(CLOCK_MONOTONIC, &t);
 		if (t.tv_sec >= end) {
-			(void)fprintf(stderr, "%s: systemd did not finish within %d seconds\n",
-				      unit, JOB_TIMEOUT_S);
+			(void)fprintf(stderr, "%s: systemd did not finish within %d seconds\n", unit,
+				      JOB_TIMEOUT_S);
 			return -ETIMEDOUT;
 		}
 		r = sd_bus_wait(bus, 1000000);
@@ -229,8 +226,7 @@ static int wait_job(sd_bus *bus, struct job *job, const char *unit)
 }
 
 /* Send @m (takes the reference), whose reply is a job, and wait for that job. */
-static int call_job(sd_bus *bus, sd_bus_message *m, struct job *job, sd_bus_error *error,
-		    const char *unit)
+static int call_job(sd_bus *bus, sd_bus_message *m, struct job *job, sd_bus_error *error, const char *unit)
 {
 	_cleanup_(sd_bus_message_unrefp) sd_bus_message *call = m, *reply = NULL;
 	int r = sd_bus_call(bus, call, 0, error, &reply);
@@ -247,19 +243,18 @@ static int call_job(sd_bus *bus, sd_bus_message *m, struct job *job, sd_bus_erro
 
 static int subscribe(sd_bus *bus, struct job *job)
 {
-	int r = sd_bus_match_signal(bus, NULL, destination, MANAGER_PATH, MANAGER, "JobRemoved",
-				    on_job_removed, job);
+	int r = sd_bus_match_signal(bus, NULL, destination, MANAGER_PATH, MANAGER, "JobRemoved", on_job_removed,
+				    job);
 
 	if (r >= 0)
-		r = sd_bus_call_method(bus, destination, MANAGER_PATH, MANAGER, "Subscribe", NULL,
-				       NULL, NULL);
+		r = sd_bus_call_method(bus, destination, MANAGER_PATH, MANAGER, "Subscribe", NULL, NULL, NULL);
 	return r < 0 ? fail(r, NULL, "subscribe to systemd's signals") : 0;
 }
 
 static void reset_failed(sd_bus *bus, const char *unit)
 {
-	(void)sd_bus_call_method(bus, destination, MANAGER_PATH, MANAGER, "ResetFailedUnit", NULL,
-				 NULL, "s", unit);
+	(void)sd_bus_call_method(bus, destination, MANAGER_PATH, MANAGER, "ResetFailedUnit", NULL, NULL, "s",
+				 unit);
 }
 
 static int print_control_group(sd_bus *bus, const char *unit)
@@ -270,22 +265,19 @@ static int print_control_group(sd_bus *bus, const char *unit)
 	const char *path;
 	int r;
 
-	r = sd_bus_call_method(bus, destination, MANAGER_PATH, MANAGER, "GetUnit", &error, &reply,
-			       "s", unit);
+	r = sd_bus_call_method(bus, destination, MANAGER_PATH, MANAGER, "GetUnit", &error, &reply, "s", unit);
 	if (r >= 0)
 		r = sd_bus_message_read(reply, "o", &path);
 	if (r >= 0)
-		r = sd_bus_get_property_string(bus, destination, path,
-					       "org.freedesktop.systemd1.Scope", "ControlGroup",
-					       &error, &group);
+		r = sd_bus_get_property_string(bus, destination, path, "org.freedesktop.systemd1.Scope",
+					       "ControlGroup", &error, &group);
 	if (r < 0)
 		return fail(r, &error, "get the unit's control group");
 	(void)printf("%s\n", group);
 	return fflush(stdout) == 0 ? 0 : -EIO;
 }
 
-static int start_once(sd_bus *bus, const char *unit, const char *input, sd_bus_error *error,
-		      struct job *job)
+static int start_once(sd_bus *bus, const char *unit, const char *input, sd_bus_error *error, struct job *job)
 {
 	_cleanup_free_ char *text = strdup(input);
 	sd_bus_message *m = NULL;
@@ -293,8 +285,7 @@ static int start_once(sd_bus *bus, const char *unit, const char *input, sd_bus_e
 
 	if (!text)
 		return -ENOMEM;
-	r = sd_bus_message_new_method_call(bus, &m, destination, MANAGER_PATH, MANAGER,
-					   "StartTransientUnit");
+	r = sd_bus_message_new_method_call(bus, &m, destination, MANAGER_PATH, MANAGER, "StartTransientUnit");
 	if (r >= 0)
 		r = sd_bus_message_append(m, "ss", unit, "fail");
 	if (r >= 0)
@@ -333,8 +324,7 @@ static int do_set(sd_bus *bus, const char *unit, char *input)
 {
 	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
 	_cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-	int r = sd_bus_message_new_method_call(bus, &m, destination, MANAGER_PATH, MANAGER,
-					       "SetUnitProperties");
+	int r = sd_bus_message_new_method_call(bus, &m, destination, MANAGER_PATH, MANAGER, "SetUnitProperties");
 
 	if (r >= 0)
 		r = sd_bus_message_append(m, "sb", unit, 1);
@@ -384,8 +374,7 @@ int main(int argc, char **argv)
 				      "(run by caisson)\n");
 		return 2;
 	}
-	if (strcmp(verb, "stop") != 0 &&
-	    (r = io_read_fd(STDIN_FILENO, INPUT_MAX, &input, NULL)) < 0) {
+	if (strcmp(verb, "stop") != 0 && (r = io_read_fd(STDIN_FILENO, INPUT_MAX, &input, NULL)) < 0) {
 		(void)fail(r, NULL, "read the properties");
 		return 1;
 	}

@@ -17,8 +17,8 @@
 #include "sys/arguments.h"
 
 #define DEFAULT_ROOT "/run/caisson/containers"
-#define BASE_DIR "/run/caisson"
-#define IDS_DIR BASE_DIR "/ids"
+#define BASE_DIR     "/run/caisson"
+#define IDS_DIR	     BASE_DIR "/ids"
 
 const struct command commands[] = {
 	{ "checkpoint", "", "not supported: says so", cmd_checkpoint },
@@ -52,7 +52,8 @@ static void usage(FILE *f)
 	      "  --log-format FMT    text (default) or json\n"
 	      "  --systemd-cgroup    make control groups with systemd\n"
 	      "  --debug             log more\n"
-	      "  --version, --help\n\ncommands:\n", f);
+	      "  --version, --help\n\ncommands:\n",
+	      f);
 	for (const struct command *c = commands; c->name; c++)
 		fprintf(f, "  %-10s  %s\n", c->name, c->summary);
 }
@@ -66,8 +67,8 @@ int cli_usage(const char *command, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	(void)snprintf(e.msg, sizeof e.msg, "%s%s%s; see \"caisson %s%s--help\"", command, *command ? ": " : "", text,
-		       command, *command ? " " : "");
+	(void)snprintf(e.msg, sizeof e.msg, "%s%s%s; see \"caisson %s%s--help\"", command, *command ? ": " : "",
+		       text, command, *command ? " " : "");
 	return cli_fail(&e, 1);
 }
 
@@ -119,7 +120,8 @@ int cli_options(const char *command, const struct cli_option *opts, int argc, ch
 			if (c == (int)i + 1000 || (c != ':' && c != '?' && c == opts[i].letter))
 				o = &opts[i];
 		if (!o) {
-			*ret_status = cli_usage(command, c == ':' ? "option %s needs a value" : "unknown option %s",
+			*ret_status = cli_usage(command,
+						c == ':' ? "option %s needs a value" : "unknown option %s",
 						argv[optind - 1]);
 			return -1;
 		}
@@ -137,7 +139,8 @@ const char *cli_one_id(const char *command, int argc, char **argv, int at)
 {
 	if (argc - at == 1)
 		return argv[at];
-	(void)cli_usage(command, argc == at ? "a container id is needed" : "too many arguments (one container id is needed)");
+	(void)cli_usage(command, argc == at ? "a container id is needed"
+					    : "too many arguments (one container id is needed)");
 	return NULL;
 }
 
@@ -227,7 +230,10 @@ static int open_runtime(struct cli *cli, struct err *e)
 int main(int argc, char **original)
 {
 	char **argv = arguments_take(argc, original);
-	struct cli cli = { .rt = { .root = DEFAULT_ROOT, .ids_path = IDS_DIR, .warn = warn, .trace = trace,
+	struct cli cli = { .rt = { .root = DEFAULT_ROOT,
+				   .ids_path = IDS_DIR,
+				   .warn = warn,
+				   .trace = trace,
 				   .systemd_helper = CAISSON_LIBEXEC "/caisson-systemd" } };
 	const char *root = NULL, *log = NULL, *format = "text", *systemd = NULL, *debug = NULL, *version = NULL,
 		   *rootless = NULL, *criu = NULL;
@@ -249,7 +255,8 @@ int main(int argc, char **original)
 	cli.inherited = prepare_fds();
 	if (!argv)
 		return 1;
-	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
 		usage(argc < 2 ? stderr : stdout);
 		return argc < 2;
 	}
@@ -267,7 +274,8 @@ int main(int argc, char **original)
 	if (log_open(log, format, debug != NULL, &e) < 0)
 		return cli_fail(&e, 1);
 	if (rootless && strcmp(rootless, "true") == 0)
-		return cli_usage("", "--rootless true: caisson needs root; containers are isolated without rootless mode");
+		return cli_usage(
+			"", "--rootless true: caisson needs root; containers are isolated without rootless mode");
 	for (const struct command *c = commands; at < argc && c->name; c++) {
 		if (strcmp(c->name, argv[at]) != 0)
 			continue;
@@ -278,5 +286,6 @@ int main(int argc, char **original)
 		/* prepare_process() made the log's fd close-on-exec like all others; nothing else was open. */
 		return c->run(&cli, argc - at, argv + at);
 	}
-	return at < argc ? cli_usage("", "unknown command \"%s\"", argv[at]) : cli_usage("", "a command is needed");
+	return at < argc ? cli_usage("", "unknown command \"%s\"", argv[at])
+			 : cli_usage("", "a command is needed");
 }

@@ -57,7 +57,7 @@ struct guard {
 	struct engine_check *check;
 	struct judge_engine *client; /* of the engine */
 	struct socket_watch *sockets;
-	gid_t gid; /* of the socket */
+	gid_t gid;    /* of the socket */
 	char *helper; /* owned */
 };
 
@@ -73,7 +73,8 @@ static void usage(FILE *f)
 	      "usage: caissond --listen unix://PATH [options]\n\n"
 	      "  --listen unix://PATH    where clients connect; not needed when systemd passes the socket\n"
 	      "  --engine unix://PATH    the engine's own socket (default " DEFAULT_ENGINE ")\n"
-	      "  --settings FILE|DIR     settings, or the directory of admin-settings.json (default " SETTINGS_DEFAULT_DIR ")\n"
+	      "  --settings FILE|DIR     settings, or the directory of admin-settings.json (default " SETTINGS_DEFAULT_DIR
+	      ")\n"
 	      "  --audit FILE            append what was refused and changed, one JSON object a line\n"
 	      "  --state DIR             directory of this guard; one guard at a time. Needed for Docker sockets in containers\n"
 	      "  --socket-group NAME     group that may connect (default docker; root where there is none)\n"
@@ -103,8 +104,8 @@ static int protect(struct guard *g, struct err *e)
 		g->dropins = NULL;
 		return err_sys(e, ENOMEM, "settings");
 	}
-	const char *const paths[] = { o->engine, o->listen, o->state, o->settings ? o->settings : SETTINGS_DEFAULT_DIR,
-				      g->dropins };
+	const char *const paths[] = { o->engine, o->listen, o->state,
+				      o->settings ? o->settings : SETTINGS_DEFAULT_DIR, g->dropins };
 
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
 		if (paths[i])
@@ -131,9 +132,10 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "help", no_argument, NULL, HELP },
 		{ NULL, 0, NULL, 0 },
 	};
-	const char **const values[] = { [LISTEN] = &o->listen, [ENGINE] = &o->engine, [SETTINGS] = &o->settings,
-					[AUDIT] = &o->audit,   [STATE] = &o->state,   [GROUP] = &o->group,
-					[HELPER] = &o->helper, [KEEP] = &o->keep };
+	const char **const values[] = {
+		[LISTEN] = &o->listen, [ENGINE] = &o->engine, [SETTINGS] = &o->settings, [AUDIT] = &o->audit,
+		[STATE] = &o->state,   [GROUP] = &o->group,   [HELPER] = &o->helper,	 [KEEP] = &o->keep
+	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", table, NULL)) != -1) {
@@ -247,15 +249,18 @@ static void on_built(void *ctx, const char *number, uid_t uid)
 static int open_sockets_of_containers(struct guard *g, struct relay *relay, struct err *e)
 {
 	const struct settings *s = relay_settings(relay);
-	const struct grants_config grants = {
-		.directory = s->socket.directory, .state = g->options.state, .ids = "/run/caisson/ids", .gid = g->gid, .say = say
-	};
+	const struct grants_config grants = { .directory = s->socket.directory,
+					      .state = g->options.state,
+					      .ids = "/run/caisson/ids",
+					      .gid = g->gid,
+					      .say = say };
 	struct trust_config trust = { .state_dir = g->options.state, .say = say, .built = was_built, .ctx = g };
 	struct grants *opened = NULL;
 	struct built *built = g->host.built;
 	int r = 0;
 
-	if (!g->options.state || g->host.grants || (s->socket.n_images == 0 && faccessat(g->state_fd, "grants", F_OK, 0) < 0))
+	if (!g->options.state || g->host.grants ||
+	    (s->socket.n_images == 0 && faccessat(g->state_fd, "grants", F_OK, 0) < 0))
 		return 0;
 	free(g->helper);
 	g->helper = g->options.helper ? strdup(g->options.helper) : helper_path("caisson-registry");
@@ -355,10 +360,9 @@ static char *status(void *ctx, const struct relay *relay, const char *path, cons
 
 static int start_checks(struct guard *g, struct judge_engine *engine, struct err *e)
 {
-	const struct engine_check_config config = { .runc_is_caisson = g->options.runc_is_caisson,
-						    .engine = engine,
-						    .host = &g->host,
-						    .say = say };
+	const struct engine_check_config config = {
+		.runc_is_caisson = g->options.runc_is_caisson, .engine = engine, .host = &g->host, .say = say
+	};
 
 	return engine_check_new(&config, &g->check, e);
 }

@@ -32,21 +32,24 @@ static json_t *strings(const char *const *v, size_t n)
 
 static json_t *features_linux(void)
 {
-	static const char *const namespaces[] = { "cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts" };
+	static const char *const namespaces[] = {
+		"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"
+	};
 	json_t *caps = json_array(), *seccomp = seccomp_features();
 
 	for (int i = 0; oci_cap_name(i); i++)
 		(void)json_array_append_new(caps, json_string(oci_cap_name(i)));
 	return json_pack("{s:o, s:o, s:{s:b, s:b, s:b, s:b, s:b}, s:o, s:{s:b}, s:{s:b}, s:{s:{s:b}}, s:{s:b}}",
-			 "namespaces", strings(namespaces, ARRAY_SIZE(namespaces)), "capabilities", caps, "cgroup", "v1",
-			 1, "v2", 1, "systemd", 1, "systemdUser", 0, "rdma", 1, "seccomp", seccomp, "apparmor", "enabled",
-			 1, "selinux", "enabled", 1, "mountExtensions", "idmap", "enabled", 1, "intelRdt", "enabled", 0);
+			 "namespaces", strings(namespaces, ARRAY_SIZE(namespaces)), "capabilities", caps, "cgroup",
+			 "v1", 1, "v2", 1, "systemd", 1, "systemdUser", 0, "rdma", 1, "seccomp", seccomp,
+			 "apparmor", "enabled", 1, "selinux", "enabled", 1, "mountExtensions", "idmap", "enabled",
+			 1, "intelRdt", "enabled", 0);
 }
 
 int cmd_features(struct cli *cli, int argc, char **argv)
 {
-	static const char *const hooks[] = { "prestart",	"createRuntime", "createContainer",
-					     "startContainer", "poststart",	 "poststop" };
+	static const char *const hooks[] = { "prestart",       "createRuntime", "createContainer",
+					     "startContainer", "poststart",	"poststop" };
 	const struct cli_option opts[] = { { NULL } };
 	int status = 1, at = cli_options("features", opts, argc, argv, &status);
 	const struct scmp_version *v = seccomp_version();
@@ -61,9 +64,9 @@ int cmd_features(struct cli *cli, int argc, char **argv)
 	for (size_t i = 0; mount_option_name(i); i++)
 		(void)json_array_append_new(mounts, json_string(mount_option_name(i)));
 	(void)snprintf(version, sizeof version, "%u.%u.%u", v->major, v->minor, v->micro);
-	o = json_pack("{s:s, s:s, s:o, s:o, s:o, s:{s:s, s:s, s:s}, s:[s]}", "ociVersionMin", "1.0.0", "ociVersionMax",
-		      "1.2.0", "hooks", strings(hooks, ARRAY_SIZE(hooks)), "mountOptions", mounts, "linux",
-		      features_linux(), "annotations", "io.github.seccomp.libseccomp.version", version,
+	o = json_pack("{s:s, s:s, s:o, s:o, s:o, s:{s:s, s:s, s:s}, s:[s]}", "ociVersionMin", "1.0.0",
+		      "ociVersionMax", "1.2.0", "hooks", strings(hooks, ARRAY_SIZE(hooks)), "mountOptions", mounts,
+		      "linux", features_linux(), "annotations", "io.github.seccomp.libseccomp.version", version,
 		      "org.opencontainers.runc.checkpoint.enabled", "false", "io.caisson.version", CAISSON_VERSION,
 		      "potentiallyUnsafeConfigAnnotations", "io.caisson.");
 	text = o ? json_dumps(o, JSON_INDENT(4)) : NULL;
@@ -82,7 +85,8 @@ int cmd_spec(struct cli *cli, int argc, char **argv)
 	const char *bundle = ".", *rootless = NULL;
 	const struct cli_option opts[] = {
 		{ "bundle", 'b', true, &bundle, NULL, NULL, "directory to write config.json to" },
-		{ "rootless", 0, false, &rootless, NULL, NULL, "not supported: containers are isolated without it" },
+		{ "rootless", 0, false, &rootless, NULL, NULL,
+		  "not supported: containers are isolated without it" },
 		{ NULL },
 	};
 	struct err e = { 0 };
@@ -94,7 +98,8 @@ int cmd_spec(struct cli *cli, int argc, char **argv)
 		return status;
 	if (at != argc || rootless)
 		return at != argc ? cli_usage("spec", "no arguments are expected")
-				  : cli_usage("spec", "--rootless is not supported: containers are isolated without it");
+				  : cli_usage("spec",
+					      "--rootless is not supported: containers are isolated without it");
 	dir = open(bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir >= 0)
 		fd = openat(dir, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -115,7 +120,8 @@ struct update_flags {
 		*kernel_memory, *kernel_memory_tcp, *pids_limit;
 };
 
-static int take_unsigned(const char *name, const char *text, uint64_t max, bool *has, uint64_t *value, struct err *e)
+static int take_unsigned(const char *name, const char *text, uint64_t max, bool *has, uint64_t *value,
+			 struct err *e)
 {
 	if (!text)
 		return 0;
@@ -170,15 +176,18 @@ static int resources_from_flags(const struct update_flags *f, struct oci_resourc
 	r = take_unsigned("blkio-weight", f->blkio_weight, 1000, &res->has_blkio_weight, &weight, e);
 	res->blkio_weight = (uint16_t)weight;
 	if (r == 0)
-		r = take_unsigned("cpu-period", f->cpu_period, UINT64_MAX, &res->has_cpu_period, &res->cpu_period, e);
+		r = take_unsigned("cpu-period", f->cpu_period, UINT64_MAX, &res->has_cpu_period, &res->cpu_period,
+				  e);
 	if (r == 0)
 		r = take_signed("cpu-quota", f->cpu_quota, &res->has_cpu_quota, &res->cpu_quota, e);
 	if (r == 0)
 		r = take_unsigned("cpu-burst", f->cpu_burst, UINT64_MAX, &res->has_cpu_burst, &res->cpu_burst, e);
 	if (r == 0)
-		r = take_unsigned("cpu-share", f->cpu_share, UINT64_MAX, &res->has_cpu_shares, &res->cpu_shares, e);
+		r = take_unsigned("cpu-share", f->cpu_share, UINT64_MAX, &res->has_cpu_shares, &res->cpu_shares,
+				  e);
 	if (r == 0)
-		r = take_unsigned("cpu-rt-period", f->cpu_rt_period, UINT64_MAX, &res->has_rt_period, &res->rt_period, e);
+		r = take_unsigned("cpu-rt-period", f->cpu_rt_period, UINT64_MAX, &res->has_rt_period,
+				  &res->rt_period, e);
 	if (r == 0)
 		r = take_signed("cpu-rt-runtime", f->cpu_rt_runtime, &res->has_rt_runtime, &res->rt_runtime, e);
 	if (r == 0)
@@ -193,7 +202,8 @@ static int resources_from_flags(const struct update_flags *f, struct oci_resourc
 	if (r == 0)
 		r = take_bytes("kernel-memory", f->kernel_memory, &res->has_mem_kernel, &res->mem_kernel, e);
 	if (r == 0)
-		r = take_bytes("kernel-memory-tcp", f->kernel_memory_tcp, &res->has_mem_kernel_tcp, &res->mem_kernel_tcp, e);
+		r = take_bytes("kernel-memory-tcp", f->kernel_memory_tcp, &res->has_mem_kernel_tcp,
+			       &res->mem_kernel_tcp, e);
 	if (r == 0)
 		r = take_signed("pids-limit", f->pids_limit, &res->has_pids, &res->pids_limit, e);
 	res->cpus = f->cpuset_cpus;
@@ -228,13 +238,15 @@ int cmd_update(struct cli *cli, int argc, char **argv)
 		{ "cpu-share", 0, true, &f.cpu_share, NULL, NULL, "CPU shares" },
 		{ "cpuset-cpus", 0, true, &f.cpuset_cpus, NULL, NULL, "CPUs to use, such as 0-2,5" },
 		{ "cpuset-mems", 0, true, &f.cpuset_mems, NULL, NULL, "memory nodes to use" },
-		{ "kernel-memory", 0, true, &f.kernel_memory, NULL, NULL, "kernel memory limit (cgroup v1, old kernels)" },
+		{ "kernel-memory", 0, true, &f.kernel_memory, NULL, NULL,
+		  "kernel memory limit (cgroup v1, old kernels)" },
 		{ "kernel-memory-tcp", 0, true, &f.kernel_memory_tcp, NULL, NULL, "TCP buffer limit (cgroup v1)" },
 		{ "memory", 0, true, &f.memory, NULL, NULL, "memory limit in bytes, or with k, m, g" },
 		{ "memory-reservation", 0, true, &f.memory_reservation, NULL, NULL, "memory soft limit" },
 		{ "memory-swap", 0, true, &f.memory_swap, NULL, NULL, "memory and swap limit, -1: none" },
 		{ "pids-limit", 0, true, &f.pids_limit, NULL, NULL, "number of processes, 0 or less: any" },
-		{ "resources", 'r', true, &f.resources, NULL, NULL, "file with linux.resources as JSON, -: standard input" },
+		{ "resources", 'r', true, &f.resources, NULL, NULL,
+		  "file with linux.resources as JSON, -: standard input" },
 		{ NULL },
 	};
 	_cleanup_(oci_resources_done) struct oci_resources res = { 0 };

@@ -18,13 +18,36 @@ struct create_flags {
 		*no_subreaper;
 };
 
-#define CREATE_OPTIONS(f)                                                                                              \
-	{ "bundle", 'b', true, &(f).bundle, NULL, NULL, "directory of config.json (default: the working directory)" }, \
-	{ "console-socket", 0, true, &(f).console_socket, NULL, NULL, "unix socket that receives the terminal" },      \
-	{ "pid-file", 0, true, &(f).pid_file, NULL, NULL, "write init's process id to this file" },                    \
-	{ "no-pivot", 0, false, &(f).no_pivot, NULL, NULL, "do not use pivot_root (for hosts that run from an initramfs)" }, \
-	{ "no-new-keyring", 0, false, &(f).no_new_keyring, NULL, NULL, "keep the caller's session keyring" },          \
-	{ "preserve-fds", 0, true, &(f).preserve_fds, NULL, NULL, "pass this many fds, from 3 on, to the container" }
+#define CREATE_OPTIONS(f)                                                                                             \
+	{                                                                                                             \
+		"bundle",                                                                                             \
+		'b',                                                                                                  \
+		true,                                                                                                 \
+		&(f).bundle,                                                                                          \
+		NULL,                                                                                                 \
+		NULL,                                                                                                 \
+		"directory of config.json (default: the working directory)"                                           \
+	},                                                                                                            \
+		{ "console-socket",                                                                                   \
+		  0,                                                                                                  \
+		  true,                                                                                               \
+		  &(f).console_socket,                                                                                \
+		  NULL,                                                                                               \
+		  NULL,                                                                                               \
+		  "unix socket that receives the terminal" },                                                         \
+		{ "pid-file", 0, true, &(f).pid_file, NULL, NULL, "write init's process id to this file" },           \
+		{ "no-pivot",                                                                                         \
+		  0,                                                                                                  \
+		  false,                                                                                              \
+		  &(f).no_pivot,                                                                                      \
+		  NULL,                                                                                               \
+		  NULL,                                                                                               \
+		  "do not use pivot_root (for hosts that run from an initramfs)" },                                   \
+		{ "no-new-keyring", 0, false, &(f).no_new_keyring, NULL, NULL, "keep the caller's session keyring" }, \
+	{                                                                                                             \
+		"preserve-fds", 0, true, &(f).preserve_fds, NULL, NULL,                                               \
+			"pass this many fds, from 3 on, to the container"                                             \
+	}
 
 static int make_options(const struct cli *cli, const char *command, const struct create_flags *f, const char *id,
 			struct create_options *o)

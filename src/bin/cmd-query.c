@@ -85,8 +85,8 @@ static void print_list(const json_t *list, const char *format, bool quiet)
 		printf("%-24s %-10s %-10s %-40s %-32s %s\n", "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER");
 		json_array_foreach(list, i, o)
 			printf("%-24s %-10lld %-10s %-40s %-32s %s\n", text_of(o, "id"),
-			       json_integer_value(json_object_get(o, "pid")), text_of(o, "status"), text_of(o, "bundle"),
-			       text_of(o, "created"), text_of(o, "owner"));
+			       json_integer_value(json_object_get(o, "pid")), text_of(o, "status"),
+			       text_of(o, "bundle"), text_of(o, "created"), text_of(o, "owner"));
 	}
 }
 
@@ -129,7 +129,7 @@ int cmd_list(struct cli *cli, int argc, char **argv)
 /* runc's way: show the lines of ps(1) that belong to the container. */
 static int print_ps(const pid_t *pids, size_t n, char **ps_args, struct err *e)
 {
-	char line[4096], *argv[64] = { (char *)(uintptr_t)"ps" };
+	char line[4096], *argv[64] = { (char *)(uintptr_t) "ps" };
 	size_t argc = 1, column = 0;
 	int fds[2], status;
 	bool head = true;
@@ -141,7 +141,7 @@ static int print_ps(const pid_t *pids, size_t n, char **ps_args, struct err *e)
 		argc++;
 	}
 	if (argc == 1)
-		argv[argc++] = (char *)(uintptr_t)"-ef";
+		argv[argc++] = (char *)(uintptr_t) "-ef";
 	if (pipe(fds) < 0)
 		return err_sys(e, errno, "ps");
 	pid = fork();
@@ -185,7 +185,8 @@ static int print_ps(const pid_t *pids, size_t n, char **ps_args, struct err *e)
 int cmd_ps(struct cli *cli, int argc, char **argv)
 {
 	const char *format = "table";
-	const struct cli_option opts[] = { { "format", 'f', true, &format, NULL, NULL, "table or json" }, { NULL } };
+	const struct cli_option opts[] = { { "format", 'f', true, &format, NULL, NULL, "table or json" },
+					   { NULL } };
 	struct container c = CONTAINER_EMPTY;
 	_cleanup_free_ pid_t *pids = NULL;
 	struct cgroup *cg = NULL;
@@ -352,8 +353,10 @@ int cmd_checkpoint(struct cli *cli, int argc, char **argv)
 	(void)cli;
 	if (argc == 2 && cli_options(argv[0], opts, argc, argv, &status) < 0)
 		return status;
-	(void)err_set(&e, ENOTSUP,
-		      "%s: not supported: restoring a process image would bypass the isolation that create sets up; commit the "
-		      "container's files instead (docker commit)", argv[0]);
+	(void)err_set(
+		&e, ENOTSUP,
+		"%s: not supported: restoring a process image would bypass the isolation that create sets up; commit the "
+		"container's files instead (docker commit)",
+		argv[0]);
 	return cli_fail(&e, 1);
 }

@@ -104,7 +104,9 @@ static json_t *shares_json(const struct settings *s)
 
 static json_t *socket_image_json(const struct settings *s, const struct socket_image *im)
 {
-	const char *commands = !im->commands.given ? "all" : im->commands.allow ? "listed ones" : "all but listed ones";
+	const char *commands = !im->commands.given  ? "all"
+			       : im->commands.allow ? "listed ones"
+						    : "all but listed ones";
 	time_t end = (time_t)im->until;
 	char until[32] = "";
 	struct tm tm;
@@ -112,9 +114,10 @@ static json_t *socket_image_json(const struct settings *s, const struct socket_i
 	if (end && gmtime_r(&end, &tm))
 		(void)strftime(until, sizeof until, "%Y-%m-%dT%H:%M:%SZ", &tm);
 	return json_pack("{so sb sb sb sb so ss so so}", "image", text_json(im->text), "derived", (int)im->derived,
-			 "readOnly", (int)im->read_only, "ownOnly", (int)im->own_only, "learn", (int)im->learn, "until",
-			 text_json(*until ? until : NULL), "commands", im->learn ? "all, recorded" : commands,
-			 "commandsDecidedBy", origin(s, im->commands_setting), "decidedBy", origin(s, im->setting));
+			 "readOnly", (int)im->read_only, "ownOnly", (int)im->own_only, "learn", (int)im->learn,
+			 "until", text_json(*until ? until : NULL), "commands",
+			 im->learn ? "all, recorded" : commands, "commandsDecidedBy",
+			 origin(s, im->commands_setting), "decidedBy", origin(s, im->setting));
 }
 
 static json_t *socket_json(const struct settings *s)
@@ -124,8 +127,9 @@ static json_t *socket_json(const struct settings *s)
 	for (size_t i = 0; i < s->socket.n_images; i++)
 		(void)json_array_append_new(images, socket_image_json(s, &s->socket.images[i]));
 	return json_pack("{so so si si ss so}", "images", images, "directory", text_json(s->socket.directory),
-			 "digestMaxAge", (int)s->socket.digest_max_age, "staleMaxAge", (int)s->socket.stale_max_age,
-			 "offline", s->socket.offline == SOCKET_OFFLINE_LAST_KNOWN ? "lastKnown" : "refuse", "decidedBy",
+			 "digestMaxAge", (int)s->socket.digest_max_age, "staleMaxAge",
+			 (int)s->socket.stale_max_age, "offline",
+			 s->socket.offline == SOCKET_OFFLINE_LAST_KNOWN ? "lastKnown" : "refuse", "decidedBy",
 			 origin(s, "caisson.dockerSocket"));
 }
 
@@ -142,8 +146,8 @@ static json_t *policy_json(const struct settings *s)
 		(void)json_array_append_new(devices, text_json(s->devices[i].path));
 	for (size_t i = 0; i < s->n_engine_roots; i++)
 		(void)json_array_append_new(roots, text_json(s->engine_roots[i]));
-	return json_pack("{so so s{sb sb so} so s{so so} s{so so} s{sI sI so} s{sb so} s{ss so} so}", "files", files,
-			 "note", text_json(s->note), "isolation", "enabled", (int)s->enabled, "locked",
+	return json_pack("{so so s{sb sb so} so s{so so} s{so so} s{sI sI so} s{sb so} s{ss so} so}", "files",
+			 files, "note", text_json(s->note), "isolation", "enabled", (int)s->enabled, "locked",
 			 (int)s->locked, "decidedBy", origin(s, "enhancedContainerIsolation.value"), "shares",
 			 shares_json(s), "allowedDevices", "paths", devices, "decidedBy",
 			 origin(s, "caisson.allowedDevices"), "engineRoots", "paths", roots, "decidedBy",
@@ -167,9 +171,9 @@ static void print_paths(const char *name, const json_t *o)
 
 static void print_socket(const json_t *socket)
 {
-	static const char *const flags[][2] = {
-		{ "derived", "derived ones too" }, { "readOnly", "read-only" }, { "ownOnly", "own only" }
-	};
+	static const char *const flags[][2] = { { "derived", "derived ones too" },
+						{ "readOnly", "read-only" },
+						{ "ownOnly", "own only" } };
 	const json_t *images = json_object_get(socket, "images"), *im;
 	size_t i;
 
@@ -180,8 +184,8 @@ static void print_socket(const json_t *socket)
 		for (size_t k = 0; k < ARRAY_SIZE(flags); k++)
 			if (json_is_true(json_object_get(im, flags[k][0])))
 				printf(", %s", flags[k][1]);
-		printf(", commands: %s%s%s  [%s]\n", ctl_text(im, "commands"), *ctl_text(im, "until") ? ", until " : "",
-		       ctl_text(im, "until"), ctl_text(im, "decidedBy"));
+		printf(", commands: %s%s%s  [%s]\n", ctl_text(im, "commands"),
+		       *ctl_text(im, "until") ? ", until " : "", ctl_text(im, "until"), ctl_text(im, "decidedBy"));
 	}
 }
 
@@ -359,8 +363,9 @@ static int explain(const struct ctl *c, const char *from, struct docker_request 
 		return ctl_fail(c, &e);
 	}
 	if (!json_is_object(json_object_get(status, "host")))
-		q->note = "the guard did not say what it knows about its host (run this as root): the strictest is "
-			  "assumed";
+		q->note =
+			"the guard did not say what it knows about its host (run this as root): the strictest is "
+			"assumed";
 	json_decref(status);
 	(void)json_object_set_new(x, "note", text_json(q->note));
 	allowed = json_is_true(json_object_get(x, "allowed"));

@@ -14,13 +14,15 @@ json_t *ctl_ask_sockets(const struct ctl *c, struct err *e)
 {
 	struct judge_engine *en = engine_new(c->socket);
 	json_t *o = NULL;
-	int r = en ? engine_get(en, SOCKETS_STATUS_PATH, &o, e) :
-		     err_set(e, ENAMETOOLONG, "%s: too long for the path of a socket", c->socket);
+	int r = en ? engine_get(en, SOCKETS_STATUS_PATH, &o, e)
+		   : err_set(e, ENAMETOOLONG, "%s: too long for the path of a socket", c->socket);
 
 	engine_free(en);
 	if (r == -ENOENT)
-		(void)err_set(e, ENOENT, "%s: no guard that tells this user about sockets; run this as root, on the socket of caissond",
-			      c->socket);
+		(void)err_set(
+			e, ENOENT,
+			"%s: no guard that tells this user about sockets; run this as root, on the socket of caissond",
+			c->socket);
 	return r < 0 ? NULL : o;
 }
 
@@ -41,8 +43,10 @@ const json_t *ctl_find_socket(const json_t *o, const char *name, struct err *e)
 		found = s;
 	}
 	if (!found)
-		(void)err_set(e, ENOENT, "no container whose id begins with \"%s\" has a Docker socket; see caissonctl socket ls",
-			      name);
+		(void)err_set(
+			e, ENOENT,
+			"no container whose id begins with \"%s\" has a Docker socket; see caissonctl socket ls",
+			name);
 	return found;
 }
 
@@ -70,10 +74,12 @@ static int list(const struct ctl *c)
 		ctl_print_json(o);
 		return CTL_OK;
 	}
-	printf("%-12s %-32s %-32s %6s %7s  %s\n", "CONTAINER", "IMAGE", "ALLOWED BY", "CALLS", "REFUSED", "COMMANDS");
+	printf("%-12s %-32s %-32s %6s %7s  %s\n", "CONTAINER", "IMAGE", "ALLOWED BY", "CALLS", "REFUSED",
+	       "COMMANDS");
 	json_array_foreach(json_object_get(o, "sockets"), i, s) {
-		printf("%-12.12s %-32.64s %-32.64s %6lld %7lld  ", *ctl_text(s, "container") ? ctl_text(s, "container") : "-",
-		       ctl_text(s, "image"), *ctl_text(s, "setting") ? ctl_text(s, "entry") : "nothing any more",
+		printf("%-12.12s %-32.64s %-32.64s %6lld %7lld  ",
+		       *ctl_text(s, "container") ? ctl_text(s, "container") : "-", ctl_text(s, "image"),
+		       *ctl_text(s, "setting") ? ctl_text(s, "entry") : "nothing any more",
 		       (long long)json_integer_value(json_object_get(s, "calls")),
 		       (long long)json_integer_value(json_object_get(s, "refusals")));
 		put_words(json_object_get(s, "used"));

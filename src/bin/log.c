@@ -88,7 +88,8 @@ int cli_fail(const struct err *e, int status)
 
 	/* Whichever call it was. */
 	if (e->code == ENOSYS)
-		(void)err_set(&hint, ENOSYS, "%.900s; Linux 6.1 or newer is needed, without a filter that hides its system calls",
+		(void)err_set(&hint, ENOSYS,
+			      "%.900s; Linux 6.1 or newer is needed, without a filter that hides its system calls",
 			      e->msg);
 	log_line("error", hint.msg);
 	if (log_fd >= 0)

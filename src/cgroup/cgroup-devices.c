@@ -55,8 +55,7 @@ static void list_add(struct cg_dev_list *l, const struct cg_dev_rule *r)
 	l->v[l->n++] = *r;
 }
 
-int cg_dev_normalize(const struct cgroup_device *devs, size_t n, struct cg_dev_list *ret,
-		     struct err *e)
+int cg_dev_normalize(const struct cgroup_device *devs, size_t n, struct cg_dev_list *ret, struct err *e)
 {
 	_cleanup_(cg_dev_list_done) struct cg_dev_list l = { 0 };
 	size_t kept = 0;
@@ -69,12 +68,10 @@ int cg_dev_normalize(const struct cgroup_device *devs, size_t n, struct cg_dev_l
 		const struct cgroup_device *d = &devs[i];
 		struct cg_dev_rule r = { .type = d->type, .major = d->major, .minor = d->minor };
 
-		r.access = (d->read ? CG_DEV_R : 0) | (d->write ? CG_DEV_W : 0) |
-			   (d->mknod ? CG_DEV_M : 0);
-		if (!strchr("abc", r.type) || !r.type || r.major < -1 || r.minor < -1 ||
-		    r.major > INT32_MAX || r.minor > INT32_MAX || r.access == 0)
-			return err_set(e, EINVAL,
-				       "device list: entry %zu: bad type, number or access", i);
+		r.access = (d->read ? CG_DEV_R : 0) | (d->write ? CG_DEV_W : 0) | (d->mknod ? CG_DEV_M : 0);
+		if (!strchr("abc", r.type) || !r.type || r.major < -1 || r.minor < -1 || r.major > INT32_MAX ||
+		    r.minor > INT32_MAX || r.access == 0)
+			return err_set(e, EINVAL, "device list: entry %zu: bad type, number or access", i);
 		if (r.type != 'a') {
 			list_add(&l, &r);
 			continue;
@@ -172,8 +169,7 @@ static unsigned access_of(const struct cg_dev_list *l, const struct cg_dev_rule 
 
 /* Into @ret (empty): the rules of @a, reduced to the access that @b does not have for the same
  * device. */
-static int subtract(const struct cg_dev_list *a, const struct cg_dev_list *b,
-		    struct cg_dev_list *ret)
+static int subtract(const struct cg_dev_list *a, const struct cg_dev_list *b, struct cg_dev_list *ret)
 {
 	if (!(ret->v = calloc(a->n + 1, sizeof *ret->v)))
 		return -ENOMEM;
@@ -187,8 +183,8 @@ static int subtract(const struct cg_dev_list *a, const struct cg_dev_list *b,
 	return 0;
 }
 
-int cg_dev_diff(const struct cg_dev_list *cur, const struct cg_dev_list *want,
-		struct cg_dev_list *ret_allow, struct cg_dev_list *ret_deny, bool *ret_reset)
+int cg_dev_diff(const struct cg_dev_list *cur, const struct cg_dev_list *want, struct cg_dev_list *ret_allow,
+		struct cg_dev_list *ret_deny, bool *ret_reset)
 {
 	_cleanup_(cg_dev_list_done) struct cg_dev_list allow = { 0 }, deny = { 0 };
 	bool reset = cur->all != want->all;
@@ -219,9 +215,8 @@ int cg_dev_format(const struct cg_dev_rule *r, char *buf, size_t size)
 
 	format_number(r->major, major, sizeof major);
 	format_number(r->minor, minor, sizeof minor);
-	n = snprintf(buf, size, "%c %s:%s %s%s%s", r->type, major, minor,
-		     r->access & CG_DEV_R ? "r" : "", r->access & CG_DEV_W ? "w" : "",
-		     r->access & CG_DEV_M ? "m" : "");
+	n = snprintf(buf, size, "%c %s:%s %s%s%s", r->type, major, minor, r->access & CG_DEV_R ? "r" : "",
+		     r->access & CG_DEV_W ? "w" : "", r->access & CG_DEV_M ? "m" : "");
 	return n < 0 || (size_t)n >= size ? -ENOSPC : 0;
 }
 
@@ -256,8 +251,7 @@ static int write_rules(struct cgroup *cg, struct cg_dir *d, const char *file, bo
 
 int cg_v1_devices(struct cgroup *cg, const struct cgroup_device *devs, size_t n, struct err *e)
 {
-	_cleanup_(cg_dev_list_done) struct cg_dev_list cur = { 0 }, want = { 0 }, allow = { 0 },
-						       deny = { 0 };
+	_cleanup_(cg_dev_list_done) struct cg_dev_list cur = { 0 }, want = { 0 }, allow = { 0 }, deny = { 0 };
 	struct cg_dir *d = cg_find(cg, CG_DEVICES);
 	_cleanup_free_ char *text = NULL;
 	char path[PATH_MAX];
@@ -303,20 +297,17 @@ int cg_v1_devices(struct cgroup *cg, const struct cgroup_device *devs, size_t n,
 
 /* -- v2 -- */
 
-#define INSN(c, d, s, o, i)                                                                        \
-	((struct bpf_insn){                                                                        \
-		.code = (c), .dst_reg = (d), .src_reg = (s), .off = (int16_t)(o), .imm = (i) })
-#define LOAD(dst, off) INSN(BPF_LDX | BPF_MEM | BPF_W, dst, BPF_REG_1, off, 0)
+#define INSN(c, d, s, o, i) \
+	((struct bpf_insn){ .code = (c), .dst_reg = (d), .src_reg = (s), .off = (int16_t)(o), .imm = (i) })
+#define LOAD(dst, off)	  INSN(BPF_LDX | BPF_MEM | BPF_W, dst, BPF_REG_1, off, 0)
 #define ALU(op, dst, imm) INSN(BPF_ALU | (op) | BPF_K, dst, 0, 0, imm)
-#define MOVE(dst, src) INSN(BPF_ALU | BPF_MOV | BPF_X, dst, src, 0, 0)
-#define RETURN(v)                                                                                  \
-	INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, v), INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
+#define MOVE(dst, src)	  INSN(BPF_ALU | BPF_MOV | BPF_X, dst, src, 0, 0)
+#define RETURN(v)	  INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, v), INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
 #define JUMP_NE(reg, imm) INSN(BPF_JMP | BPF_JNE | BPF_K, reg, 0, 0, imm)
 
 static int bpf_access(unsigned access)
 {
-	return (access & CG_DEV_R ? BPF_DEVCG_ACC_READ : 0) |
-	       (access & CG_DEV_W ? BPF_DEVCG_ACC_WRITE : 0) |
+	return (access & CG_DEV_R ? BPF_DEVCG_ACC_READ : 0) | (access & CG_DEV_W ? BPF_DEVCG_ACC_WRITE : 0) |
 	       (access & CG_DEV_M ? BPF_DEVCG_ACC_MKNOD : 0);
 }
 
@@ -349,8 +340,7 @@ int cg_dev_program(const struct cg_dev_list *want, struct bpf_insn **ret, size_t
 		const struct cg_dev_rule *r = &want->v[i];
 		size_t start = n;
 
-		p[n++] = JUMP_NE(BPF_REG_2,
-				 r->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
+		p[n++] = JUMP_NE(BPF_REG_2, r->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
 		if (r->access != ACCESS_ALL) {
 			/* what is asked for beyond the rule */
 			p[n++] = MOVE(BPF_REG_1, BPF_REG_3);

@@ -15,11 +15,20 @@
 #include "cgroup/cgroup-internal.h"
 
 static const char *const ctrl_names[CG_CTRL_COUNT] = {
-	[CG_CPU] = "cpu",	  [CG_CPUACCT] = "cpuacct",   [CG_CPUSET] = "cpuset",
-	[CG_MEMORY] = "memory",	  [CG_DEVICES] = "devices",   [CG_FREEZER] = "freezer",
-	[CG_BLKIO] = "blkio",	  [CG_PIDS] = "pids",	      [CG_HUGETLB] = "hugetlb",
-	[CG_RDMA] = "rdma",	  [CG_NET_CLS] = "net_cls",   [CG_NET_PRIO] = "net_prio",
-	[CG_PERF_EVENT] = "perf_event", [CG_MISC] = "misc",
+	[CG_CPU] = "cpu",
+	[CG_CPUACCT] = "cpuacct",
+	[CG_CPUSET] = "cpuset",
+	[CG_MEMORY] = "memory",
+	[CG_DEVICES] = "devices",
+	[CG_FREEZER] = "freezer",
+	[CG_BLKIO] = "blkio",
+	[CG_PIDS] = "pids",
+	[CG_HUGETLB] = "hugetlb",
+	[CG_RDMA] = "rdma",
+	[CG_NET_CLS] = "net_cls",
+	[CG_NET_PRIO] = "net_prio",
+	[CG_PERF_EVENT] = "perf_event",
+	[CG_MISC] = "misc",
 };
 
 /* Facts of the host, found once: they do not change during the life of a runtime process. */
@@ -58,7 +67,8 @@ uint32_t cg_ctrls_parse(const char *list)
 }
 
 /* One line "ID:controllers:/path". Cuts nothing; gives the two fields behind the id. */
-static int proc_cgroup_line(const char **p, const char **ctrl, size_t *ctrl_len, const char **path, size_t *path_len)
+static int proc_cgroup_line(const char **p, const char **ctrl, size_t *ctrl_len, const char **path,
+			    size_t *path_len)
 {
 	const char *s = *p;
 	uint64_t id;
@@ -257,7 +267,8 @@ int cg_path_clean(const char *in, char **ret, struct err *e)
 		if (c == 2 && memcmp(p, "..", 2) == 0)
 			return err_set(e, EINVAL, "linux.cgroupsPath \"%s\": \"..\" is not allowed", in);
 		if (c > NAME_MAX)
-			return err_set(e, ENAMETOOLONG, "linux.cgroupsPath \"%s\": a component is longer than %d bytes", in,
+			return err_set(e, ENAMETOOLONG,
+				       "linux.cgroupsPath \"%s\": a component is longer than %d bytes", in,
 				       NAME_MAX);
 		if (c > 0 && !(c == 1 && *p == '.')) {
 			out[n++] = '/';
@@ -268,7 +279,8 @@ int cg_path_clean(const char *in, char **ret, struct err *e)
 		p += *p == '/';
 	}
 	if (n == 0)
-		return err_set(e, EINVAL, "linux.cgroupsPath \"%s\": the root of the hierarchy cannot be a container's", in);
+		return err_set(e, EINVAL,
+			       "linux.cgroupsPath \"%s\": the root of the hierarchy cannot be a container's", in);
 	out[n] = '\0';
 	*ret = TAKE_PTR(out);
 	return 0;
@@ -282,7 +294,8 @@ static bool unit_name_is_valid(const char *s, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		char c = s[i];
 
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr(":-_.\\@", c)))
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		      strchr(":-_.\\@", c)))
 			return false;
 	}
 	return true;
@@ -314,7 +327,8 @@ int cg_slice_expand(const char *slice, char **ret, struct err *e)
 			continue;
 		/* every dash separates two non-empty names */
 		if (i == 0 || slice[i - 1] == '-')
-			return err_set(e, EINVAL, "linux.cgroupsPath: slice \"%s\": empty name between dashes", slice);
+			return err_set(e, EINVAL, "linux.cgroupsPath: slice \"%s\": empty name between dashes",
+				       slice);
 		out[n++] = '/';
 		memcpy(out + n, slice, i);
 		n += i;
@@ -337,7 +351,8 @@ int cg_systemd_path(const char *in, const char *id, char **ret_slice, char **ret
 		colon = strchr(in, ':');
 		if (!colon || !strchr(colon + 1, ':'))
 			return err_set(e, EINVAL,
-				       "linux.cgroupsPath \"%s\": the systemd driver needs \"slice:prefix:name\"", in);
+				       "linux.cgroupsPath \"%s\": the systemd driver needs \"slice:prefix:name\"",
+				       in);
 		if (colon > in && !(slice = strndup(in, (size_t)(colon - in))))
 			return err_sys(e, ENOMEM, "linux.cgroupsPath");
 		prefix = colon + 1;
@@ -347,7 +362,8 @@ int cg_systemd_path(const char *in, const char *id, char **ret_slice, char **ret
 	if (!slice && !(slice = strdup("system.slice")))
 		return err_sys(e, ENOMEM, "linux.cgroupsPath");
 	if (has_suffix(name, ".slice"))
-		return err_set(e, EINVAL, "linux.cgroupsPath \"%s\": a slice cannot hold a container's processes", in ? in : id);
+		return err_set(e, EINVAL, "linux.cgroupsPath \"%s\": a slice cannot hold a container's processes",
+			       in ? in : id);
 	if (asprintf(&unit, "%.*s%s%s.scope", prefix_len, prefix, prefix_len ? "-" : "", name) < 0) {
 		unit = NULL;
 		return err_sys(e, ENOMEM, "linux.cgroupsPath");
@@ -391,7 +407,8 @@ void cg_dir_path(const struct cgroup *cg, const struct cg_dir *d, char *buf, siz
 /* Path of the container's directory (and @file in it) relative to the top. */
 static int rel_path(const struct cgroup *cg, const struct cg_dir *d, const char *file, char *buf, size_t size)
 {
-	int n = snprintf(buf, size, "%s%s%s%s", d->name, d->name[0] ? cg->path : cg->path + 1, file[0] ? "/" : "", file);
+	int n = snprintf(buf, size, "%s%s%s%s", d->name, d->name[0] ? cg->path : cg->path + 1, file[0] ? "/" : "",
+			 file);
 
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }

@@ -12,11 +12,11 @@
  * needed.
  */
 
-#define CG_TEXT_MAX (1u << 20) /* bytes of any kernel file read here */
-#define CG_PATH_MAX 3072       /* bytes of a container's path; leaves room for names below it */
-#define CG_DELEGATED "delegated"
+#define CG_TEXT_MAX    (1u << 20) /* bytes of any kernel file read here */
+#define CG_PATH_MAX    3072	  /* bytes of a container's path; leaves room for names below it */
+#define CG_DELEGATED   "delegated"
 #define CG_DEVICES_MAX 4096
-#define CG_CPU_MAX 8192
+#define CG_CPU_MAX     8192
 
 enum cg_ctrl {
 	CG_CPU,
@@ -37,18 +37,18 @@ enum cg_ctrl {
 };
 
 struct cg_dir {
-	char name[64];  /* of the hierarchy below the top; "" for cgroup2 alone */
+	char name[64];	/* of the hierarchy below the top; "" for cgroup2 alone */
 	char data[128]; /* mount data: "cpu,cpuacct", "name=systemd", "" for v2 */
 	bool v2;
 	uint32_t ctrls; /* bit n = enum cg_ctrl n */
 
-	int fd;           /* O_PATH of the container's directory, or -EBADF: not opened yet */
-	bool gone;        /* known not to exist (any more); nothing is done there */
-	bool made;        /* by us: removed again when creating fails */
+	int fd;		  /* O_PATH of the container's directory, or -EBADF: not opened yet */
+	bool gone;	  /* known not to exist (any more); nothing is done there */
+	bool made;	  /* by us: removed again when creating fails */
 	uint16_t parents; /* so many path components above it were made by us */
-	bool child;       /* there is a "delegated" directory below (v1) */
-	bool filled;      /* cpuset: cpus and mems are known not to be empty */
-	bool throttled;   /* blkio v1: has throttle limits, which are not hierarchical */
+	bool child;	  /* there is a "delegated" directory below (v1) */
+	bool filled;	  /* cpuset: cpus and mems are known not to be empty */
+	bool throttled;	  /* blkio v1: has throttle limits, which are not hierarchical */
 };
 
 struct cgroup {
@@ -81,8 +81,7 @@ int cg_host_load(int *ret_top, bool *ret_v2, struct err *e);
 int cg_parse_proc_cgroup(const char *text, bool v2, struct cg_dir *dir, size_t max, size_t *ret_n);
 /* Path of hierarchy @d in /proc/<pid>/cgroup text: pointer and length into @text. -ENOENT: not
  * listed. */
-int cg_proc_cgroup_path(const char *text, const struct cg_dir *d, const char **ret,
-			size_t *ret_len);
+int cg_proc_cgroup_path(const char *text, const struct cg_dir *d, const char **ret, size_t *ret_len);
 uint32_t cg_ctrls_parse(const char *list);
 int cg_host_dirs(struct cg_dir *ret, size_t *ret_n, struct err *e);
 bool cg_host_is_mounted(const struct cg_dir *d);
@@ -97,34 +96,29 @@ int cg_path_clean(const char *in, char **ret, struct err *e);
 /* "a-b.slice" -> "/a.slice/a-b.slice"; "-.slice" -> "". */
 int cg_slice_expand(const char *slice, char **ret, struct err *e);
 /* "slice:prefix:name" -> slice, unit and "/expanded/slice/unit". */
-int cg_systemd_path(const char *in, const char *id, char **ret_slice, char **ret_unit,
-		    char **ret_path, struct err *e);
+int cg_systemd_path(const char *in, const char *id, char **ret_slice, char **ret_unit, char **ret_path,
+		    struct err *e);
 
 struct cg_dir *cg_find(struct cgroup *cg, enum cg_ctrl c); /* NULL: no such (live) hierarchy */
-struct cg_dir *cg_find_v2(struct cgroup *cg);              /* the unified one */
+struct cg_dir *cg_find_v2(struct cgroup *cg);		   /* the unified one */
 /* "/sys/fs/cgroup/memory/docker/x" for messages and paths. */
 void cg_dir_path(const struct cgroup *cg, const struct cg_dir *d, char *buf, size_t size);
-int cg_dir_fd(const struct cgroup *cg, struct cg_dir *d,
-	      struct err *e); /* opens on demand; borrowed fd */
-int cg_rel_path(const struct cgroup *cg, const struct cg_dir *d, char *buf,
-		size_t size); /* below the top */
+int cg_dir_fd(const struct cgroup *cg, struct cg_dir *d, struct err *e); /* opens on demand; borrowed fd */
+int cg_rel_path(const struct cgroup *cg, const struct cg_dir *d, char *buf, size_t size); /* below the top */
 int cg_open_beneath(int dirfd, const char *path, int flags);
 /* Read a file that the kernel shows as one record (it is complete in one read(2)), with as few
  * calls as possible. */
 int cg_read_single(int dirfd, const char *name, char **ret);
-int cg_write_fd(int fd, const char *value); /* one write(2) */
-int cg_open(const struct cgroup *cg, struct cg_dir *d, const char *file,
-	    int flags); /* new fd or -errno */
+int cg_write_fd(int fd, const char *value);					     /* one write(2) */
+int cg_open(const struct cgroup *cg, struct cg_dir *d, const char *file, int flags); /* new fd or -errno */
 /* Write one value. Failure is reported as `cgroup: write "5" to <path>/<file>: <reason>`. */
-int cg_put(const struct cgroup *cg, struct cg_dir *d, const char *file, const char *value,
-	   struct err *e);
-int cg_putf(const struct cgroup *cg, struct cg_dir *d, const char *file, struct err *e,
-	    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+int cg_put(const struct cgroup *cg, struct cg_dir *d, const char *file, const char *value, struct err *e);
+int cg_putf(const struct cgroup *cg, struct cg_dir *d, const char *file, struct err *e, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
 /* Read a whole file; the trailing newline is cut. */
 int cg_get(const struct cgroup *cg, struct cg_dir *d, const char *file, char **ret, struct err *e);
 /* One decimal number; "max" is UINT64_MAX. */
-int cg_get_u64(const struct cgroup *cg, struct cg_dir *d, const char *file, uint64_t *ret,
-	       struct err *e);
+int cg_get_u64(const struct cgroup *cg, struct cg_dir *d, const char *file, uint64_t *ret, struct err *e);
 bool cg_has_file(const struct cgroup *cg, struct cg_dir *d, const char *file);
 
 /* -- cgroup-tree.c: directories and processes, any depth with a bounded number of fds -- */
@@ -133,9 +127,9 @@ struct cg_pids {
 	pid_t *v;
 	size_t n, size;
 };
-int cg_tree_pids(int dirfd, struct cg_pids *pids);         /* adds, unsorted */
+int cg_tree_pids(int dirfd, struct cg_pids *pids);	   /* adds, unsorted */
 int cg_pids_parse(const char *text, struct cg_pids *pids); /* text of cgroup.procs */
-int cg_tree_populated(int dirfd);                          /* 1: some process, 0: none */
+int cg_tree_populated(int dirfd);			   /* 1: some process, 0: none */
 int cg_tree_remove_children(int dirfd);
 void cg_pids_sort(struct cg_pids *p);
 void cg_pids_done(struct cg_pids *p);
@@ -155,8 +149,7 @@ int cg_v1_cpuset_fill(int dirfd);
 /* A parent made by us: filled, and its children inherit, so that they cost nothing. */
 int cg_v1_cpuset_parent(int dirfd);
 /* The same for directory @d or its subdirectory @sub; nothing to do once d->filled. */
-int cg_v1_cpuset_fill_dir(const struct cgroup *cg, struct cg_dir *d, const char *sub,
-			  struct err *e);
+int cg_v1_cpuset_fill_dir(const struct cgroup *cg, struct cg_dir *d, const char *sub, struct err *e);
 /*
  * cg_v2_prepare() - switch on, from the root down to the container's parent, every controller that
  * the host has and the container's directory lacks. One that cannot be is reported when a limit
@@ -168,16 +161,14 @@ int cg_v2_prepare(const struct cgroup *cg, struct cg_dir *d, struct err *e);
 int cg_v2_missing(const char *available, const char *present, char *buf, size_t size);
 
 /* Conversions of the OCI runtime specification's v1 values to cgroup2. */
-int cg_rdma_format(const struct oci_rdma *r, char *buf, size_t size,
-		   struct err *e);            /* "mlx5_0 hca_handle=2" */
+int cg_rdma_format(const struct oci_rdma *r, char *buf, size_t size, struct err *e); /* "mlx5_0 hca_handle=2" */
 uint64_t cg_cpu_weight(uint64_t shares);      /* 2..262144 -> 1..10000; 0 -> 0 */
 uint64_t cg_io_weight(uint64_t blkio_weight); /* 10..1000 -> 1..10000; 0 -> 0 */
 /*
  * Swap alone from memory+swap. @ret: -1 unlimited, INT64_MIN nothing to set.
  * Return: 0 or -EINVAL (swap without memory, or less than memory).
  */
-int cg_swap_v2(bool has_mem, int64_t mem, bool has_swap, int64_t memsw, int64_t *ret,
-	       struct err *e);
+int cg_swap_v2(bool has_mem, int64_t mem, bool has_swap, int64_t memsw, int64_t *ret, struct err *e);
 
 /* -- cgroup-devices.c -- */
 
@@ -186,7 +177,7 @@ int cg_swap_v2(bool has_mem, int64_t mem, bool has_swap, int64_t memsw, int64_t 
 #define CG_DEV_M 4u
 
 struct cg_dev_rule {
-	char type;            /* 'b', 'c', 'a' */
+	char type;	      /* 'b', 'c', 'a' */
 	int64_t major, minor; /* -1: any */
 	unsigned access;
 };
@@ -197,13 +188,12 @@ struct cg_dev_list {
 };
 /* Merge same devices, drop what others cover, sort. -EINVAL on a bad type, number or empty access.
  */
-int cg_dev_normalize(const struct cgroup_device *devs, size_t n, struct cg_dev_list *ret,
-		     struct err *e);
+int cg_dev_normalize(const struct cgroup_device *devs, size_t n, struct cg_dev_list *ret, struct err *e);
 int cg_dev_parse_list(const char *text, struct cg_dev_list *ret); /* devices.list */
 /* Lines that turn @cur into @want; @ret_reset: "a" must be denied (or, with want->all, allowed)
  * first. */
-int cg_dev_diff(const struct cg_dev_list *cur, const struct cg_dev_list *want,
-		struct cg_dev_list *ret_allow, struct cg_dev_list *ret_deny, bool *ret_reset);
+int cg_dev_diff(const struct cg_dev_list *cur, const struct cg_dev_list *want, struct cg_dev_list *ret_allow,
+		struct cg_dev_list *ret_deny, bool *ret_reset);
 int cg_dev_format(const struct cg_dev_rule *r, char *buf, size_t size); /* "c 1:3 rwm" */
 void cg_dev_list_done(struct cg_dev_list *l);
 int cg_v1_devices(struct cgroup *cg, const struct cgroup_device *devs, size_t n, struct err *e);
@@ -217,8 +207,7 @@ int cg_v2_devices(struct cgroup *cg, const struct cgroup_device *devs, size_t n,
 json_t *cg_json_u64(uint64_t v); /* saturates at INT64_MAX */
 
 /* Calls @each for every "key value" line; refuses anything else with -EINVAL. */
-int cg_kv_parse(const char *text,
-		int (*each)(const char *key, size_t len, uint64_t value, void *arg), void *arg);
+int cg_kv_parse(const char *text, int (*each)(const char *key, size_t len, uint64_t value, void *arg), void *arg);
 int cg_kv_get(const char *text, const char *key, uint64_t *ret); /* -ENOENT: not there */
 /* "0-3,7" -> 0,1,2,3,7; ascending, no overlaps, below CG_CPU_MAX; "" is an empty list. */
 int cg_list_parse(const char *text, uint16_t **ret, size_t *ret_n);
@@ -240,10 +229,8 @@ struct cg_text {
 void cg_text_add(struct cg_text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void cg_text_done(struct cg_text *t);
 /* Property lines for caisson-systemd (its protocol: see src/bin/caisson-systemd.c). */
-int cg_systemd_resources(const struct oci_resources *res, bool v2, struct cg_text *t,
-			 struct err *e);
-int cg_systemd_devices(const struct cg_dev_list *l, const char *proc_devices, struct cg_text *t,
-		       struct err *e);
+int cg_systemd_resources(const struct oci_resources *res, bool v2, struct cg_text *t, struct err *e);
+int cg_systemd_devices(const struct cg_dev_list *l, const char *proc_devices, struct cg_text *t, struct err *e);
 int cg_systemd_start(struct cgroup *cg, pid_t pid, struct err *e);
 int cg_systemd_update(struct cgroup *cg, const struct oci_resources *res, struct err *e);
 int cg_systemd_stop(struct cgroup *cg, struct err *e);

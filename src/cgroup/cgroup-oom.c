@@ -82,8 +82,7 @@ int cgroup_oom_watch(struct cgroup *cg, int *ret_fd, struct err *e)
 	struct cg_dir *d = memory_dir(cg);
 
 	if (!d)
-		return err_set(e, EOPNOTSUPP, "cgroup: %s: no memory controller to watch",
-			       cg->path);
+		return err_set(e, EOPNOTSUPP, "cgroup: %s: no memory controller to watch", cg->path);
 	return d->v2 ? watch_v2(cg, d, ret_fd, e) : watch_v1(cg, d, ret_fd, e);
 }
 
@@ -115,8 +114,7 @@ static int read_v2(struct cgroup *cg, struct cg_dir *d, int fd, struct err *e)
 		return err_sys(e, errno, "cgroup: read the inotify fd");
 	r = oom_kills(cg, d, &kills);
 	if (r < 0)
-		return r == -ENOENT || r == -ENODEV ? -ENODEV
-						    : err_sys(e, -r, "cgroup: read memory.events");
+		return r == -ENOENT || r == -ENODEV ? -ENODEV : err_sys(e, -r, "cgroup: read memory.events");
 	if (kills != cg->oom_kills) {
 		cg->oom_kills = kills;
 		return 1;

@@ -13,7 +13,7 @@
 #include "cgroup/cgroup-internal.h"
 
 #define FREEZE_TIMEOUT_MS 10000
-#define KILL_ROUNDS 200
+#define KILL_ROUNDS	  200
 
 static int64_t now_ms(void)
 {
@@ -203,8 +203,7 @@ int cgroup_freeze(struct cgroup *cg, bool freeze, struct err *e)
 	r = d->v2 ? freeze_v2(cg, d, freeze, e) : freeze_v1(cg, d, freeze, e);
 	if (r == -ETIMEDOUT) {
 		/* half frozen is the worst state to be left in */
-		(void)cg_put(cg, d, d->v2 ? "cgroup.freeze" : "freezer.state",
-			     d->v2 ? "0" : "THAWED", NULL);
+		(void)cg_put(cg, d, d->v2 ? "cgroup.freeze" : "freezer.state", d->v2 ? "0" : "THAWED", NULL);
 		cg_dir_path(cg, d, path, sizeof path);
 		return err_set(e, ETIMEDOUT, "cgroup: %s %s: not done within %d seconds",
 			       freeze ? "freeze" : "thaw", path, FREEZE_TIMEOUT_MS / 1000);
@@ -271,9 +270,8 @@ static int signal_one(struct cgroup *cg, pid_t pid, int sig, struct err *e)
 	int r;
 
 	if (fd < 0)
-		return errno == ESRCH || errno == EINVAL
-			       ? 0
-			       : err_sys(e, errno, "cgroup: pidfd_open %d", (int)pid);
+		return errno == ESRCH || errno == EINVAL ? 0
+							 : err_sys(e, errno, "cgroup: pidfd_open %d", (int)pid);
 	r = list_pids(cg, &again, e);
 	if (r < 0)
 		return r;
@@ -310,9 +308,7 @@ static int signal_all(struct cgroup *cg, int sig, struct err *e)
 				return err_sys(e, ENOMEM, "cgroup: signal %s", cg->path);
 		cg_pids_sort(&done);
 	}
-	return err_set(e, EAGAIN,
-		       "cgroup: %s: processes keep appearing; freeze it first, or use KILL",
-		       cg->path);
+	return err_set(e, EAGAIN, "cgroup: %s: processes keep appearing; freeze it first, or use KILL", cg->path);
 }
 
 int cgroup_kill(struct cgroup *cg, int sig, struct err *e)

@@ -15,18 +15,17 @@ json_t *cgroup_save(const struct cgroup *cg)
 
 		if (d->gone)
 			continue;
-		o = json_pack("{s:s, s:s, s:b, s:i, s:b, s:b}", "name", d->name, "data", d->data,
-			      "v2", d->v2, "parents", (int)d->parents, "delegated", d->child,
-			      "throttled", d->throttled);
+		o = json_pack("{s:s, s:s, s:b, s:i, s:b, s:b}", "name", d->name, "data", d->data, "v2", d->v2,
+			      "parents", (int)d->parents, "delegated", d->child, "throttled", d->throttled);
 		if (!o || json_array_append_new(dirs, o) < 0) {
 			json_decref(dirs);
 			return NULL;
 		}
 	}
 	return json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:b, s:I, s:o}", "driver",
-			 cg->systemd ? "systemd" : "cgroupfs", "path", cg->path, "unit", cg->unit,
-			 "slice", cg->slice, "helper", cg->helper, "delegate", cg->delegate,
-			 "owner", (json_int_t)cg->owner, "dirs", dirs);
+			 cg->systemd ? "systemd" : "cgroupfs", "path", cg->path, "unit", cg->unit, "slice",
+			 cg->slice, "helper", cg->helper, "delegate", cg->delegate, "owner", (json_int_t)cg->owner,
+			 "dirs", dirs);
 }
 
 /* A string of the object, copied; at most @max bytes. */
@@ -45,8 +44,7 @@ static int get_copy(const json_t *o, const char *key, bool required, char **ret,
 static bool hierarchy_name_is_valid(const char *s)
 {
 	for (; *s; s++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_,=-",
-			    *s))
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_,=-", *s))
 			return false;
 	return true;
 }
@@ -56,14 +54,12 @@ static int load_dir(const json_t *o, size_t i, struct cg_dir *d, struct err *e)
 	const char *name = json_string_value(json_object_get(o, "name"));
 	const char *data = json_string_value(json_object_get(o, "data"));
 	const json_t *v2 = json_object_get(o, "v2"), *child = json_object_get(o, "delegated");
-	const json_t *throttled = json_object_get(o, "throttled"),
-		     *parents = json_object_get(o, "parents");
+	const json_t *throttled = json_object_get(o, "throttled"), *parents = json_object_get(o, "parents");
 
-	if (!name || !data || !json_is_boolean(v2) || !json_is_boolean(child) ||
-	    !json_is_boolean(throttled) || !json_is_integer(parents) ||
-	    json_integer_value(parents) < 0 || json_integer_value(parents) > CG_PATH_MAX ||
-	    strlen(name) >= sizeof d->name || strlen(data) >= sizeof d->data ||
-	    !hierarchy_name_is_valid(name) || !hierarchy_name_is_valid(data) ||
+	if (!name || !data || !json_is_boolean(v2) || !json_is_boolean(child) || !json_is_boolean(throttled) ||
+	    !json_is_integer(parents) || json_integer_value(parents) < 0 ||
+	    json_integer_value(parents) > CG_PATH_MAX || strlen(name) >= sizeof d->name ||
+	    strlen(data) >= sizeof d->data || !hierarchy_name_is_valid(name) || !hierarchy_name_is_valid(data) ||
 	    (name[0] == '\0' && !json_is_true(v2)))
 		return err_set(e, EINVAL, "state.json: cgroup.dirs[%zu]: not a hierarchy", i);
 	memcpy(d->name, name, strlen(name) + 1);
@@ -101,8 +97,7 @@ int cgroup_load(const json_t *saved, struct cgroup **ret, struct err *e)
 		return r;
 	cg->systemd = strcmp(driver, "systemd") == 0;
 	if (!cg->systemd && strcmp(driver, "cgroupfs") != 0)
-		return err_set(e, EINVAL, "state.json: cgroup.driver: unknown driver \"%s\"",
-			       driver);
+		return err_set(e, EINVAL, "state.json: cgroup.driver: unknown driver \"%s\"", driver);
 	r = get_copy(saved, "unit", cg->systemd, &cg->unit, e);
 	if (r == 0)
 		r = get_copy(saved, "slice", cg->systemd, &cg->slice, e);
@@ -111,21 +106,18 @@ int cgroup_load(const json_t *saved, struct cgroup **ret, struct err *e)
 	if (r < 0)
 		return r;
 	if (cg_path_clean(cg->path, &clean, NULL) < 0 || strcmp(clean, cg->path) != 0)
-		return err_set(e, EINVAL,
-			       "state.json: cgroup.path: must be an absolute path without \"..\"");
+		return err_set(e, EINVAL, "state.json: cgroup.path: must be an absolute path without \"..\"");
 	if (cg->systemd && cg->helper[0] != '/')
 		return err_set(e, EINVAL, "state.json: cgroup.helper: must be an absolute path");
 	owner = json_object_get(saved, "owner");
-	if (!json_is_integer(owner) || json_integer_value(owner) < 0 ||
-	    json_integer_value(owner) > UINT32_MAX)
+	if (!json_is_integer(owner) || json_integer_value(owner) < 0 || json_integer_value(owner) > UINT32_MAX)
 		return err_set(e, EINVAL, "state.json: cgroup.owner: must be a user id");
 	cg->owner = (uint32_t)json_integer_value(owner);
 	cg->delegate = cg->in_child = json_is_true(json_object_get(saved, "delegate"));
 	cg->entered = true;
 	dirs = json_object_get(saved, "dirs");
 	if (!json_is_array(dirs) || json_array_size(dirs) > ARRAY_SIZE(cg->dir))
-		return err_set(e, EINVAL,
-			       "state.json: cgroup.dirs: must be an array of at most %zu",
+		return err_set(e, EINVAL, "state.json: cgroup.dirs: must be an array of at most %zu",
 			       ARRAY_SIZE(cg->dir));
 	for (; cg->n < json_array_size(dirs); cg->n++) {
 		r = load_dir(json_array_get(dirs, cg->n), cg->n, &cg->dir[cg->n], e);

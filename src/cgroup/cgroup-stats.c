@@ -63,8 +63,8 @@ static bool number_of(struct stats *s, struct cg_dir *d, const char *file, uint6
 	return true;
 }
 
-static bool key_of(struct stats *s, struct cg_dir *d, const char *file, const char *text,
-		   const char *key, uint64_t *ret)
+static bool key_of(struct stats *s, struct cg_dir *d, const char *file, const char *text, const char *key,
+		   uint64_t *ret)
 {
 	int r;
 
@@ -87,8 +87,7 @@ static void set_u64(struct stats *s, json_t *o, const char *key, uint64_t v)
 	set(s, o, key, cg_json_u64(v));
 }
 
-static void set_file(struct stats *s, json_t *o, const char *key, struct cg_dir *d,
-		     const char *file)
+static void set_file(struct stats *s, json_t *o, const char *key, struct cg_dir *d, const char *file)
 {
 	uint64_t v;
 
@@ -121,8 +120,7 @@ static void add_pressure(struct stats *s, json_t *o, struct cg_dir *d, const cha
 }
 
 /* Blank-separated numbers into an array. */
-static void add_numbers(struct stats *s, json_t *o, const char *key, struct cg_dir *d,
-			const char *file)
+static void add_numbers(struct stats *s, json_t *o, const char *key, struct cg_dir *d, const char *file)
 {
 	_cleanup_free_ char *text = text_of(s, d, file);
 	const char *p = text;
@@ -162,9 +160,8 @@ static void add_usage_all(struct stats *s, json_t *usage, struct cg_dir *d)
 	for (p += 16; *p; p += *p == '\n') {
 		uint64_t cpu, u, k;
 
-		if (num_span(&p, CG_CPU_MAX, &cpu) < 0 || *p++ != ' ' ||
-		    num_span(&p, UINT64_MAX, &u) < 0 || *p++ != ' ' ||
-		    num_span(&p, UINT64_MAX, &k) < 0 || (*p && *p != '\n')) {
+		if (num_span(&p, CG_CPU_MAX, &cpu) < 0 || *p++ != ' ' || num_span(&p, UINT64_MAX, &u) < 0 ||
+		    *p++ != ' ' || num_span(&p, UINT64_MAX, &k) < 0 || (*p && *p != '\n')) {
 			fail(s, d, "cpuacct.usage_all", -EINVAL);
 			return;
 		}
@@ -176,8 +173,7 @@ static void add_usage_all(struct stats *s, json_t *usage, struct cg_dir *d)
 static void cpu_v1(struct stats *s, json_t *cpu)
 {
 	struct cg_dir *acct = cg_find(s->cg, CG_CPUACCT), *d = cg_find(s->cg, CG_CPU);
-	_cleanup_free_ char *stat = text_of(s, d, "cpu.stat"),
-			    *ticks = text_of(s, acct, "cpuacct.stat");
+	_cleanup_free_ char *stat = text_of(s, d, "cpu.stat"), *ticks = text_of(s, acct, "cpuacct.stat");
 	json_t *usage = section(s, cpu, "usage"), *throttling = section(s, cpu, "throttling");
 	uint64_t v, hz = (uint64_t)sysconf(_SC_CLK_TCK);
 
@@ -186,8 +182,7 @@ static void cpu_v1(struct stats *s, json_t *cpu)
 	add_usage_all(s, usage, acct);
 	set_u64(s, usage, "kernel",
 		key_of(s, acct, "cpuacct.stat", ticks, "system", &v) ? v * NSEC_PER_SEC / hz : 0);
-	set_u64(s, usage, "user",
-		key_of(s, acct, "cpuacct.stat", ticks, "user", &v) ? v * NSEC_PER_SEC / hz : 0);
+	set_u64(s, usage, "user", key_of(s, acct, "cpuacct.stat", ticks, "user", &v) ? v * NSEC_PER_SEC / hz : 0);
 	if (key_of(s, d, "cpu.stat", stat, "nr_periods", &v))
 		set_u64(s, throttling, "periods", v);
 	if (key_of(s, d, "cpu.stat", stat, "nr_throttled", &v))
@@ -196,8 +191,7 @@ static void cpu_v1(struct stats *s, json_t *cpu)
 		set_u64(s, throttling, "throttledTime", v);
 }
 
-static void add_list(struct stats *s, json_t *o, const char *key, struct cg_dir *d,
-		     const char *file)
+static void add_list(struct stats *s, json_t *o, const char *key, struct cg_dir *d, const char *file)
 {
 	_cleanup_free_ char *text = text_of(s, d, file);
 	_cleanup_free_ uint16_t *v = NULL;
@@ -245,8 +239,7 @@ static void cpuset_v1(struct stats *s, json_t *o)
 		set(s, o, "sched_relax_domain_level", json_integer(v));
 }
 
-static void memory_entry_v1(struct stats *s, json_t *memory, const char *key, struct cg_dir *d,
-			    const char *prefix)
+static void memory_entry_v1(struct stats *s, json_t *memory, const char *key, struct cg_dir *d, const char *prefix)
 {
 	static const struct {
 		const char *key, *suffix;
@@ -309,8 +302,7 @@ static void memory_v1(struct stats *s, json_t *memory)
 		return;
 	text = raw_memory(s, memory, d);
 	/* with the groups below: a delegated container has all of its processes there */
-	if (key_of(s, d, "memory.stat", text, "total_cache", &v) ||
-	    key_of(s, d, "memory.stat", text, "cache", &v))
+	if (key_of(s, d, "memory.stat", text, "total_cache", &v) || key_of(s, d, "memory.stat", text, "cache", &v))
 		set_u64(s, memory, "cache", v);
 	memory_entry_v1(s, memory, "usage", d, "memory");
 	memory_entry_v1(s, memory, "swap", d, "memory.memsw");
@@ -318,8 +310,8 @@ static void memory_v1(struct stats *s, json_t *memory)
 	memory_entry_v1(s, memory, "kernelTCP", d, "memory.kmem.tcp");
 }
 
-static void add_blkio(struct stats *s, json_t *o, const char *key, struct cg_dir *d,
-		      const char *file, const char *fallback)
+static void add_blkio(struct stats *s, json_t *o, const char *key, struct cg_dir *d, const char *file,
+		      const char *fallback)
 {
 	_cleanup_free_ char *text = text_of(s, d, file);
 	json_t *array;
@@ -367,8 +359,7 @@ static void cpu_v2(struct stats *s, json_t *cpu, struct cg_dir *d)
 
 	if (key_of(s, d, "cpu.stat", text, "usage_usec", &v))
 		set_u64(s, usage, "total", v * 1000);
-	set_u64(s, usage, "kernel",
-		key_of(s, d, "cpu.stat", text, "system_usec", &v) ? v * 1000 : 0);
+	set_u64(s, usage, "kernel", key_of(s, d, "cpu.stat", text, "system_usec", &v) ? v * 1000 : 0);
 	set_u64(s, usage, "user", key_of(s, d, "cpu.stat", text, "user_usec", &v) ? v * 1000 : 0);
 	if (key_of(s, d, "cpu.stat", text, "nr_periods", &v))
 		set_u64(s, throttling, "periods", v);
@@ -386,8 +377,7 @@ static uint64_t add_u64(uint64_t a, uint64_t b)
 
 static void memory_v2(struct stats *s, json_t *memory, struct cg_dir *d)
 {
-	_cleanup_free_ char *text = raw_memory(s, memory, d),
-			    *events = text_of(s, d, "memory.events");
+	_cleanup_free_ char *text = raw_memory(s, memory, d), *events = text_of(s, d, "memory.events");
 	json_t *usage = section(s, memory, "usage"), *swap = section(s, memory, "swap");
 	uint64_t v, current = 0, limit = UINT64_MAX, swap_current, swap_limit = UINT64_MAX;
 
@@ -446,8 +436,7 @@ static void pids_stats(struct stats *s, json_t *o, struct cg_dir *d)
 static void hugetlb_stats(struct stats *s, json_t *o, struct cg_dir *d, bool v2)
 {
 	/* every size that a supported architecture has */
-	static const char *const sizes[] = { "64KB",  "1MB", "2MB", "16MB", "32MB",
-					     "512MB", "1GB", "2GB", "16GB" };
+	static const char *const sizes[] = { "64KB", "1MB", "2MB", "16MB", "32MB", "512MB", "1GB", "2GB", "16GB" };
 	char file[64];
 
 	if (!d)
@@ -457,8 +446,7 @@ static void hugetlb_stats(struct stats *s, json_t *o, struct cg_dir *d, bool v2)
 		uint64_t v;
 		json_t *h;
 
-		(void)snprintf(file, sizeof file, "hugetlb.%s.%s", sizes[i],
-			       v2 ? "current" : "usage_in_bytes");
+		(void)snprintf(file, sizeof file, "hugetlb.%s.%s", sizes[i], v2 ? "current" : "usage_in_bytes");
 		if (!number_of(s, d, file, &v))
 			continue;
 		h = section(s, o, sizes[i]);

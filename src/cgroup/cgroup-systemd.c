@@ -19,7 +19,7 @@
 #include "cgroup/cgroup-internal.h"
 
 #define HELPER_OUTPUT_MAX 8192
-#define EXIT_NO_UNIT 3
+#define EXIT_NO_UNIT	  3
 
 void cg_text_done(struct cg_text *t)
 {
@@ -76,17 +76,14 @@ static int add_bits(struct cg_text *t, const char *name, const char *list, struc
 	int r = cg_list_parse(list, &v, &n);
 
 	if (r < 0 || n == 0)
-		return err_set(e, EINVAL,
-			       "linux.resources: \"%.100s\" is not a list of CPUs or memory nodes",
+		return err_set(e, EINVAL, "linux.resources: \"%.100s\" is not a list of CPUs or memory nodes",
 			       list);
 	for (size_t i = 0; i < n; i++)
 		bits[v[i] / 8] |= (uint8_t)(1u << (v[i] % 8));
 	len = v[n - 1] / 8u + 1;
 	if (2 * len >= sizeof hex)
-		return err_set(
-			e, ERANGE,
-			"linux.resources: \"%.100s\" is too long a list for the systemd driver",
-			list);
+		return err_set(e, ERANGE, "linux.resources: \"%.100s\" is too long a list for the systemd driver",
+			       list);
 	for (size_t i = 0; i < len; i++)
 		(void)snprintf(hex + 2 * i, 3, "%02x", bits[i]);
 	cg_text_add(t, "%s ay %s\n", name, hex);
@@ -122,8 +119,8 @@ static void add_unified(struct cg_text *t, const struct oci_unified *u)
 	static const struct {
 		const char *key, *property;
 	} map[] = {
-		{ "memory.max", "MemoryMax" },          { "memory.high", "MemoryHigh" },
-		{ "memory.low", "MemoryLow" },          { "memory.min", "MemoryMin" },
+		{ "memory.max", "MemoryMax" },		{ "memory.high", "MemoryHigh" },
+		{ "memory.low", "MemoryLow" },		{ "memory.min", "MemoryMin" },
 		{ "memory.swap.max", "MemorySwapMax" }, { "pids.max", "TasksMax" },
 		{ "cpu.weight", "CPUWeight" },
 	};
@@ -150,8 +147,7 @@ static int resources_v2(const struct oci_resources *res, struct cg_text *t, stru
 		add_limit(t, "MemoryLow", res->mem_reservation);
 	/* memory+swap alone needs the limit in force: left to the direct write */
 	if (res->has_mem_limit || (res->has_mem_swap && res->mem_swap < 0)) {
-		r = cg_swap_v2(res->has_mem_limit, res->mem_limit, res->has_mem_swap, res->mem_swap,
-			       &swap, e);
+		r = cg_swap_v2(res->has_mem_limit, res->mem_limit, res->has_mem_swap, res->mem_swap, &swap, e);
 		if (r < 0)
 			return r;
 		if (swap != INT64_MIN)
@@ -194,8 +190,7 @@ int cg_systemd_resources(const struct oci_resources *res, bool v2, struct cg_tex
  * /proc/devices. */
 static int group_name(const char *text, char type, int64_t major, char *buf, size_t size)
 {
-	const char *head = type == 'b' ? "Block devices:\n" : "Character devices:\n",
-		   *p = strstr(text, head);
+	const char *head = type == 'b' ? "Block devices:\n" : "Character devices:\n", *p = strstr(text, head);
 
 	if (!p)
 		return -ENOENT;
@@ -217,8 +212,7 @@ static int group_name(const char *text, char type, int64_t major, char *buf, siz
 	return -ENOENT;
 }
 
-int cg_systemd_devices(const struct cg_dev_list *l, const char *proc_devices, struct cg_text *t,
-		       struct err *e)
+int cg_systemd_devices(const struct cg_dev_list *l, const char *proc_devices, struct cg_text *t, struct err *e)
 {
 	/* an empty assignment first: update replaces the list */
 	cg_text_add(t, "DevicePolicy s %s\nDeviceAllow a(ss)\n", l->all ? "auto" : "strict");
@@ -230,8 +224,8 @@ int cg_systemd_devices(const struct cg_dev_list *l, const char *proc_devices, st
 		(void)snprintf(access, sizeof access, "%s%s%s", r->access & CG_DEV_R ? "r" : "",
 			       r->access & CG_DEV_W ? "w" : "", r->access & CG_DEV_M ? "m" : "");
 		if (r->major >= 0 && r->minor >= 0) {
-			cg_text_add(t, "DeviceAllow a(ss) /dev/%s/%" PRId64 ":%" PRId64 " %s\n",
-				    kind, r->major, r->minor, access);
+			cg_text_add(t, "DeviceAllow a(ss) /dev/%s/%" PRId64 ":%" PRId64 " %s\n", kind, r->major,
+				    r->minor, access);
 		} else if (r->major < 0 && r->minor < 0) {
 			cg_text_add(t, "DeviceAllow a(ss) %s-* %s\n", kind, access);
 		} else if (r->major >= 0) {
@@ -248,8 +242,7 @@ int cg_systemd_devices(const struct cg_dev_list *l, const char *proc_devices, st
 }
 
 /* Wait for the helper; -errno from its exit status, with its one line as the text. */
-static int helper_result(pid_t pid, const char *output, const char *verb, const char *unit,
-			 struct err *e)
+static int helper_result(pid_t pid, const char *output, const char *verb, const char *unit, struct err *e)
 {
 	int status;
 
@@ -261,18 +254,16 @@ static int helper_result(pid_t pid, const char *output, const char *verb, const 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO_UNIT)
 		return err_set(e, ENOENT, "cgroup: systemd has no unit %s", unit);
 	if (WIFEXITED(status))
-		return err_set(e, EIO, "cgroup: %s unit %s: %.*s", verb, unit,
-			       (int)strcspn(output, "\n"), output);
-	return err_set(e, EIO, "cgroup: %s unit %s: the systemd helper was killed by signal %d",
-		       verb, unit, WTERMSIG(status));
+		return err_set(e, EIO, "cgroup: %s unit %s: %.*s", verb, unit, (int)strcspn(output, "\n"), output);
+	return err_set(e, EIO, "cgroup: %s unit %s: the systemd helper was killed by signal %d", verb, unit,
+		       WTERMSIG(status));
 }
 
 /* Run "helper VERB UNIT" with @input as stdin. @ret_output (may be NULL): what it printed. */
-static int run_helper(const struct cgroup *cg, const char *verb, const struct cg_text *input,
-		      char **ret_output, struct err *e)
+static int run_helper(const struct cgroup *cg, const char *verb, const struct cg_text *input, char **ret_output,
+		      struct err *e)
 {
-	_cleanup_close_ int in = memfd_create("properties", MFD_CLOEXEC), out = -EBADF,
-			    out_child = -EBADF;
+	_cleanup_close_ int in = memfd_create("properties", MFD_CLOEXEC), out = -EBADF, out_child = -EBADF;
 	_cleanup_free_ char *output = NULL, *verb_copy = strdup(verb);
 	posix_spawn_file_actions_t actions;
 	/* no environment: it could point libsystemd at another bus */
@@ -346,8 +337,7 @@ int cg_systemd_start(struct cgroup *cg, pid_t pid, struct err *e)
 	if (r < 0)
 		return r;
 	if (!output)
-		return err_set(e, EIO, "cgroup: start unit %s: the helper printed no control group",
-			       cg->unit);
+		return err_set(e, EIO, "cgroup: start unit %s: the helper printed no control group", cg->unit);
 	/* systemd decides where the unit is: below its own root, which is not "/" when it runs in a
 	 * container itself */
 	output[strcspn(output, "\n")] = '\0';

@@ -32,8 +32,7 @@ static int end_line(const char **p)
 	return **p == '\0' ? 0 : -EINVAL;
 }
 
-int cg_kv_parse(const char *text,
-		int (*each)(const char *key, size_t len, uint64_t value, void *arg), void *arg)
+int cg_kv_parse(const char *text, int (*each)(const char *key, size_t len, uint64_t value, void *arg), void *arg)
 {
 	while (*text) {
 		const char *key = text;
@@ -42,8 +41,7 @@ int cg_kv_parse(const char *text,
 		int r;
 
 		text += len;
-		if (len == 0 || *text++ != ' ' || num_span(&text, UINT64_MAX, &value) < 0 ||
-		    end_line(&text) < 0)
+		if (len == 0 || *text++ != ' ' || num_span(&text, UINT64_MAX, &value) < 0 || end_line(&text) < 0)
 			return -EINVAL;
 		r = each(key, len, value, arg);
 		if (r != 0)
@@ -120,11 +118,10 @@ json_t *cg_json_u64(uint64_t v)
 	return json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v);
 }
 
-static int add_entry(json_t *array, uint64_t major, uint64_t minor, const char *op, size_t op_len,
-		     uint64_t value)
+static int add_entry(json_t *array, uint64_t major, uint64_t minor, const char *op, size_t op_len, uint64_t value)
 {
-	json_t *o = json_pack("{s:I, s:I, s:o}", "major", (json_int_t)major, "minor",
-			      (json_int_t)minor, "value", cg_json_u64(value));
+	json_t *o = json_pack("{s:I, s:I, s:o}", "major", (json_int_t)major, "minor", (json_int_t)minor, "value",
+			      cg_json_u64(value));
 
 	if (o && op_len > 0 && json_object_set_new(o, "op", json_stringn(op, op_len)) < 0) {
 		json_decref(o);
@@ -135,8 +132,7 @@ static int add_entry(json_t *array, uint64_t major, uint64_t minor, const char *
 
 static int parse_device(const char **p, uint64_t *major, uint64_t *minor)
 {
-	if (num_span(p, UINT32_MAX, major) < 0 || *(*p)++ != ':' ||
-	    num_span(p, UINT32_MAX, minor) < 0)
+	if (num_span(p, UINT32_MAX, major) < 0 || *(*p)++ != ':' || num_span(p, UINT32_MAX, minor) < 0)
 		return -EINVAL;
 	return 0;
 }
@@ -185,16 +181,15 @@ int cg_blkio_parse(const char *text, json_t **ret)
 	return r;
 }
 
-static int iostat_field(const char *key, size_t len, uint64_t major, uint64_t minor, uint64_t value,
-			json_t *bytes, json_t *ios)
+static int iostat_field(const char *key, size_t len, uint64_t major, uint64_t minor, uint64_t value, json_t *bytes,
+			json_t *ios)
 {
 	static const struct {
 		const char *key, *op;
 		bool bytes;
 	} fields[] = {
-		{ "rbytes", "Read", true },    { "wbytes", "Write", true },
-		{ "dbytes", "Discard", true }, { "rios", "Read", false },
-		{ "wios", "Write", false },    { "dios", "Discard", false },
+		{ "rbytes", "Read", true }, { "wbytes", "Write", true }, { "dbytes", "Discard", true },
+		{ "rios", "Read", false },  { "wios", "Write", false },	 { "dios", "Discard", false },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)

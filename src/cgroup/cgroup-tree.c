@@ -16,8 +16,7 @@
 #include "base/num.h"
 #include "cgroup/cgroup-internal.h"
 
-#define WALK_MAX                                                                                   \
-	(1u << 20) /* pending directories; the kernel charges far more for each than we do */
+#define WALK_MAX (1u << 20) /* pending directories; the kernel charges far more for each than we do */
 
 struct step {
 	size_t depth; /* of the directory; children of the top have 1 */
@@ -72,8 +71,7 @@ static int walk_push_children(struct walk *w, int fd, size_t depth)
 		return -ENOMEM;
 	}
 	for (errno = 0; (ent = readdir(dir)); errno = 0) {
-		if (ent->d_type != DT_DIR || strcmp(ent->d_name, ".") == 0 ||
-		    strcmp(ent->d_name, "..") == 0)
+		if (ent->d_type != DT_DIR || strcmp(ent->d_name, ".") == 0 || strcmp(ent->d_name, "..") == 0)
 			continue;
 		r = walk_push(w, depth, false, ent->d_name);
 		if (r < 0)
@@ -356,8 +354,7 @@ int cg_dir_remove(const struct cgroup *cg, struct cg_dir *d, int timeout_ms, str
 		if (r != -EBUSY && r != -ENOTEMPTY)
 			break;
 		fd = cg_open_beneath(top, rel, O_PATH | O_DIRECTORY);
-		if (fd >= 0 && cg_tree_remove_children(fd) == 0 &&
-		    unlinkat(top, rel, AT_REMOVEDIR) == 0) {
+		if (fd >= 0 && cg_tree_remove_children(fd) == 0 && unlinkat(top, rel, AT_REMOVEDIR) == 0) {
 			r = 0;
 			break;
 		}

@@ -12,8 +12,7 @@
 #include "cgroup/cgroup-internal.h"
 
 /* The live directory of controller @c; @field names what asked for it. */
-static int need(struct cgroup *cg, enum cg_ctrl c, const char *field, struct cg_dir **ret,
-		struct err *e)
+static int need(struct cgroup *cg, enum cg_ctrl c, const char *field, struct cg_dir **ret, struct err *e)
 {
 	*ret = cg_find(cg, c);
 	if (*ret)
@@ -25,8 +24,8 @@ static int need(struct cgroup *cg, enum cg_ctrl c, const char *field, struct cg_
 		       field, cg_ctrl_name(c));
 }
 
-static int put_u64(struct cgroup *cg, enum cg_ctrl c, const char *field, const char *file,
-		   uint64_t value, struct err *e)
+static int put_u64(struct cgroup *cg, enum cg_ctrl c, const char *field, const char *file, uint64_t value,
+		   struct err *e)
 {
 	struct cg_dir *d;
 	int r = need(cg, c, field, &d, e);
@@ -34,8 +33,8 @@ static int put_u64(struct cgroup *cg, enum cg_ctrl c, const char *field, const c
 	return r < 0 ? r : cg_putf(cg, d, file, e, "%" PRIu64, value);
 }
 
-static int put_i64(struct cgroup *cg, enum cg_ctrl c, const char *field, const char *file,
-		   int64_t value, struct err *e)
+static int put_i64(struct cgroup *cg, enum cg_ctrl c, const char *field, const char *file, int64_t value,
+		   struct err *e)
 {
 	struct cg_dir *d;
 	int r = need(cg, c, field, &d, e);
@@ -113,8 +112,8 @@ int cg_v1_cpuset_fill_dir(const struct cgroup *cg, struct cg_dir *d, const char 
 	return 0;
 }
 
-static int put_cpuset(struct cgroup *cg, struct cg_dir *d, const char *file, const char *value,
-		      bool update, struct err *e)
+static int put_cpuset(struct cgroup *cg, struct cg_dir *d, const char *file, const char *value, bool update,
+		      struct err *e)
 {
 	char child[64];
 	int r;
@@ -132,8 +131,7 @@ static int put_cpuset(struct cgroup *cg, struct cg_dir *d, const char *file, con
 	return r < 0 ? r : cg_put(cg, d, child, value, e);
 }
 
-static int apply_cpuset(struct cgroup *cg, const struct oci_resources *res, bool update,
-			struct err *e)
+static int apply_cpuset(struct cgroup *cg, const struct oci_resources *res, bool update, struct err *e)
 {
 	bool cpus = res->cpus && res->cpus[0], mems = res->mems && res->mems[0];
 	struct cg_dir *d;
@@ -202,15 +200,12 @@ static int apply_cpu(struct cgroup *cg, const struct oci_resources *res, bool up
 	/* An idle group has no shares (EINVAL), so idle comes first, and shares only without it. */
 	if (res->has_cpu_idle && (update || res->cpu_idle != 0))
 		r = put_i64(cg, CG_CPU, "cpu.idle", "cpu.idle", res->cpu_idle, e);
-	if (r == 0 && res->has_cpu_shares && res->cpu_shares != 0 &&
-	    !(res->has_cpu_idle && res->cpu_idle == 1))
+	if (r == 0 && res->has_cpu_shares && res->cpu_shares != 0 && !(res->has_cpu_idle && res->cpu_idle == 1))
 		r = put_u64(cg, CG_CPU, "cpu.shares", "cpu.shares", res->cpu_shares, e);
 	if (r == 0 && res->has_rt_period && res->rt_period != 0)
-		r = put_u64(cg, CG_CPU, "cpu.realtimePeriod", "cpu.rt_period_us", res->rt_period,
-			    e);
+		r = put_u64(cg, CG_CPU, "cpu.realtimePeriod", "cpu.rt_period_us", res->rt_period, e);
 	if (r == 0 && res->has_rt_runtime && res->rt_runtime != 0)
-		r = put_i64(cg, CG_CPU, "cpu.realtimeRuntime", "cpu.rt_runtime_us", res->rt_runtime,
-			    e);
+		r = put_i64(cg, CG_CPU, "cpu.realtimeRuntime", "cpu.rt_runtime_us", res->rt_runtime, e);
 	return r < 0 ? r : apply_cpu_bandwidth(cg, res, e);
 }
 
@@ -238,11 +233,10 @@ static int put_swap(struct cgroup *cg, struct cg_dir *d, int64_t limit, struct e
 	return cg_putf(cg, d, "memory.memsw.limit_in_bytes", e, "%" PRId64, limit);
 }
 
-static int apply_memory_swap(struct cgroup *cg, struct cg_dir *d, const struct oci_resources *res,
-			     bool update, struct err *e)
+static int apply_memory_swap(struct cgroup *cg, struct cg_dir *d, const struct oci_resources *res, bool update,
+			     struct err *e)
 {
-	bool mem = res->has_mem_limit && res->mem_limit != 0,
-	     swap = res->has_mem_swap && res->mem_swap != 0;
+	bool mem = res->has_mem_limit && res->mem_limit != 0, swap = res->has_mem_swap && res->mem_swap != 0;
 	int64_t swap_limit = swap ? res->mem_swap : 0;
 	bool fresh = !update && d->made, swap_first = false;
 	uint64_t current;
@@ -291,11 +285,9 @@ static int apply_memory_swap(struct cgroup *cg, struct cg_dir *d, const struct o
 	return r;
 }
 
-static int apply_memory(struct cgroup *cg, const struct oci_resources *res, bool update,
-			struct err *e)
+static int apply_memory(struct cgroup *cg, const struct oci_resources *res, bool update, struct err *e)
 {
-	bool limit = res->has_mem_limit && res->mem_limit != 0,
-	     swap = res->has_mem_swap && res->mem_swap != 0;
+	bool limit = res->has_mem_limit && res->mem_limit != 0, swap = res->has_mem_swap && res->mem_swap != 0;
 	bool soft = res->has_mem_reservation && res->mem_reservation != 0;
 	bool tcp = res->has_mem_kernel_tcp && res->mem_kernel_tcp != 0;
 	bool oom = res->has_disable_oom_killer && (update || res->disable_oom_killer);
@@ -306,24 +298,20 @@ static int apply_memory(struct cgroup *cg, const struct oci_resources *res, bool
 
 	if (update ? !(limit || swap || soft || tcp || oom || swappiness)
 		   : !((limit && res->mem_limit > 0) || (swap && res->mem_swap > 0) ||
-		       (soft && res->mem_reservation > 0) || (tcp && res->mem_kernel_tcp > 0) ||
-		       oom || swappiness))
+		       (soft && res->mem_reservation > 0) || (tcp && res->mem_kernel_tcp > 0) || oom ||
+		       swappiness))
 		return 0;
 	r = need(cg, CG_MEMORY, limit ? "memory.limit" : "memory", &d, e);
 	if (r < 0)
 		return r;
 	if (swappiness && res->swappiness > 100)
-		return err_set(e, EINVAL,
-			       "linux.resources.memory.swappiness: %" PRIu64
-			       " is not within 0 to 100",
+		return err_set(e, EINVAL, "linux.resources.memory.swappiness: %" PRIu64 " is not within 0 to 100",
 			       res->swappiness);
 	r = apply_memory_swap(cg, d, res, update, e);
 	if (r == 0 && soft)
-		r = cg_putf(cg, d, "memory.soft_limit_in_bytes", e, "%" PRId64,
-			    res->mem_reservation);
+		r = cg_putf(cg, d, "memory.soft_limit_in_bytes", e, "%" PRId64, res->mem_reservation);
 	if (r == 0 && tcp)
-		r = cg_putf(cg, d, "memory.kmem.tcp.limit_in_bytes", e, "%" PRId64,
-			    res->mem_kernel_tcp);
+		r = cg_putf(cg, d, "memory.kmem.tcp.limit_in_bytes", e, "%" PRId64, res->mem_kernel_tcp);
 	if (r == 0 && oom)
 		r = cg_put(cg, d, "memory.oom_control", res->disable_oom_killer ? "1" : "0", e);
 	if (r == 0 && swappiness)
@@ -333,8 +321,8 @@ static int apply_memory(struct cgroup *cg, const struct oci_resources *res, bool
 
 /* -- blkio -- */
 
-static int put_throttle(struct cgroup *cg, const struct oci_blkio_list *l, const char *field,
-			const char *file, bool update, struct err *e)
+static int put_throttle(struct cgroup *cg, const struct oci_blkio_list *l, const char *field, const char *file,
+			bool update, struct err *e)
 {
 	struct cg_dir *d;
 	int r;
@@ -354,8 +342,7 @@ static int put_throttle(struct cgroup *cg, const struct oci_blkio_list *l, const
 				       "container makes groups of its own; create the container "
 				       "with the limit instead",
 				       field);
-		r = cg_putf(cg, d, file, e, "%" PRId64 ":%" PRId64 " %" PRIu64, b->major, b->minor,
-			    b->rate);
+		r = cg_putf(cg, d, file, e, "%" PRId64 ":%" PRId64 " %" PRIu64, b->major, b->minor, b->rate);
 		if (r < 0)
 			return r;
 		d->throttled = d->throttled || b->rate != 0;
@@ -363,8 +350,7 @@ static int put_throttle(struct cgroup *cg, const struct oci_blkio_list *l, const
 	return 0;
 }
 
-static int apply_blkio(struct cgroup *cg, const struct oci_resources *res, bool update,
-		       struct err *e)
+static int apply_blkio(struct cgroup *cg, const struct oci_resources *res, bool update, struct err *e)
 {
 	bool weight = res->has_blkio_weight && res->blkio_weight != 0;
 	bool leaf = res->has_blkio_leaf_weight && res->blkio_leaf_weight != 0;
@@ -372,8 +358,8 @@ static int apply_blkio(struct cgroup *cg, const struct oci_resources *res, bool 
 	bool bfq;
 	int r;
 
-	r = put_throttle(cg, &res->read_bps, "blockIO.throttleReadBpsDevice",
-			 "blkio.throttle.read_bps_device", update, e);
+	r = put_throttle(cg, &res->read_bps, "blockIO.throttleReadBpsDevice", "blkio.throttle.read_bps_device",
+			 update, e);
 	if (r == 0)
 		r = put_throttle(cg, &res->write_bps, "blockIO.throttleWriteBpsDevice",
 				 "blkio.throttle.write_bps_device", update, e);
@@ -399,13 +385,11 @@ static int apply_blkio(struct cgroup *cg, const struct oci_resources *res, bool 
 		const struct oci_blkio_device *b = &res->weight_device.v[i];
 
 		if (b->has_weight)
-			r = cg_putf(cg, d, bfq ? "blkio.bfq.weight_device" : "blkio.weight_device",
-				    e, "%" PRId64 ":%" PRId64 " %u", b->major, b->minor,
-				    (unsigned)b->weight);
+			r = cg_putf(cg, d, bfq ? "blkio.bfq.weight_device" : "blkio.weight_device", e,
+				    "%" PRId64 ":%" PRId64 " %u", b->major, b->minor, (unsigned)b->weight);
 		if (r == 0 && b->has_leaf_weight)
-			r = cg_putf(cg, d, "blkio.leaf_weight_device", e,
-				    "%" PRId64 ":%" PRId64 " %u", b->major, b->minor,
-				    (unsigned)b->leaf_weight);
+			r = cg_putf(cg, d, "blkio.leaf_weight_device", e, "%" PRId64 ":%" PRId64 " %u", b->major,
+				    b->minor, (unsigned)b->leaf_weight);
 	}
 	return r;
 }
@@ -430,8 +414,7 @@ static int apply_hugetlb(struct cgroup *cg, const struct oci_resources *res, str
 			return r;
 		/* reservations are accounted separately since Linux 5.7; limiting only faults would
 		 * kill with SIGBUS */
-		(void)snprintf(file, sizeof file, "hugetlb.%.32s.rsvd.limit_in_bytes",
-			       h->page_size);
+		(void)snprintf(file, sizeof file, "hugetlb.%.32s.rsvd.limit_in_bytes", h->page_size);
 		r = cg_has_file(cg, d, file) ? cg_putf(cg, d, file, e, "%" PRIu64, h->limit) : 0;
 		if (r < 0)
 			return r;
@@ -463,8 +446,7 @@ static int apply_net(struct cgroup *cg, const struct oci_resources *res, struct 
 	int r = 0;
 
 	if (res->has_net_classid && res->net_classid != 0)
-		r = put_u64(cg, CG_NET_CLS, "network.classID", "net_cls.classid", res->net_classid,
-			    e);
+		r = put_u64(cg, CG_NET_CLS, "network.classID", "net_cls.classid", res->net_classid, e);
 	for (size_t i = 0; r == 0 && i < res->n_netprio; i++) {
 		const struct oci_netprio *p = &res->netprio[i];
 
@@ -475,14 +457,12 @@ static int apply_net(struct cgroup *cg, const struct oci_resources *res, struct 
 				       i);
 		r = need(cg, CG_NET_PRIO, "network.priorities", &d, e);
 		if (r == 0)
-			r = cg_putf(cg, d, "net_prio.ifpriomap", e, "%s %" PRIu32, p->name,
-				    p->priority);
+			r = cg_putf(cg, d, "net_prio.ifpriomap", e, "%s %" PRIu32, p->name, p->priority);
 	}
 	return r;
 }
 
-static int apply_pids(struct cgroup *cg, const struct oci_resources *res, bool update,
-		      struct err *e)
+static int apply_pids(struct cgroup *cg, const struct oci_resources *res, bool update, struct err *e)
 {
 	struct cg_dir *d;
 	int r;

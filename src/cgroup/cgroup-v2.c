@@ -71,24 +71,19 @@ int cg_rdma_format(const struct oci_rdma *r, char *buf, size_t size, struct err 
 	if (!r->device || !r->device[0] || strpbrk(r->device, " \n/=") || strlen(r->device) > 64)
 		return err_set(e, EINVAL, "linux.resources.rdma: not the name of a device");
 	if (!r->has_handles && !r->has_objects)
-		return err_set(
-			e, EINVAL,
-			"linux.resources.rdma.%s: neither hcaHandles nor hcaObjects is given",
-			r->device);
+		return err_set(e, EINVAL, "linux.resources.rdma.%s: neither hcaHandles nor hcaObjects is given",
+			       r->device);
 	if (r->has_handles)
 		(void)snprintf(handles, sizeof handles, " hca_handle=%" PRIu32, r->handles);
 	if (r->has_objects)
 		(void)snprintf(objects, sizeof objects, " hca_object=%" PRIu32, r->objects);
 	n = snprintf(buf, size, "%s%s%s", r->device, handles, objects);
-	return n < 0 || (size_t)n >= size
-		       ? err_set(e, EINVAL, "linux.resources.rdma.%s: too long", r->device)
-		       : 0;
+	return n < 0 || (size_t)n >= size ? err_set(e, EINVAL, "linux.resources.rdma.%s: too long", r->device) : 0;
 }
 
 /* -- controllers -- */
 
-static const char *const wanted[] = { "cpuset",  "cpu",  "io",   "memory",
-				      "hugetlb", "pids", "rdma", "misc" };
+static const char *const wanted[] = { "cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc" };
 
 static bool word_in(const char *list, const char *word)
 {
@@ -179,8 +174,7 @@ int cg_v2_prepare(const struct cgroup *cg, struct cg_dir *d, struct err *e)
 }
 
 /* cg_put() that explains a missing file by its controller. */
-static int put(struct cgroup *cg, struct cg_dir *d, const char *file, const char *value,
-	       struct err *e)
+static int put(struct cgroup *cg, struct cg_dir *d, const char *file, const char *value, struct err *e)
 {
 	_cleanup_free_ char *controllers = NULL;
 	char name[64];
@@ -198,11 +192,10 @@ static int put(struct cgroup *cg, struct cg_dir *d, const char *file, const char
 		       file, name, controllers);
 }
 
-static int putf(struct cgroup *cg, struct cg_dir *d, const char *file, struct err *e,
-		const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+static int putf(struct cgroup *cg, struct cg_dir *d, const char *file, struct err *e, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
 
-static int putf(struct cgroup *cg, struct cg_dir *d, const char *file, struct err *e,
-		const char *fmt, ...)
+static int putf(struct cgroup *cg, struct cg_dir *d, const char *file, struct err *e, const char *fmt, ...)
 {
 	char value[256];
 	va_list ap;
@@ -213,8 +206,7 @@ static int putf(struct cgroup *cg, struct cg_dir *d, const char *file, struct er
 	return put(cg, d, file, value, e);
 }
 
-static int put_limit(struct cgroup *cg, struct cg_dir *d, const char *file, int64_t value,
-		     struct err *e)
+static int put_limit(struct cgroup *cg, struct cg_dir *d, const char *file, int64_t value, struct err *e)
 {
 	return value < 0 ? put(cg, d, file, "max", e) : putf(cg, d, file, e, "%" PRId64, value);
 }
@@ -222,8 +214,8 @@ static int put_limit(struct cgroup *cg, struct cg_dir *d, const char *file, int6
 /* -- memory -- */
 
 /* With checkBeforeUpdate a limit below the usage is refused instead of reclaiming and killing. */
-static int check_usage(struct cgroup *cg, struct cg_dir *d, const char *usage_file,
-		       const char *what, int64_t limit, struct err *e)
+static int check_usage(struct cgroup *cg, struct cg_dir *d, const char *usage_file, const char *what,
+		       int64_t limit, struct err *e)
 {
 	uint64_t usage;
 	int r;
@@ -235,8 +227,8 @@ static int check_usage(struct cgroup *cg, struct cg_dir *d, const char *usage_fi
 		return r == -ENOENT ? 0 : r;
 	if (usage > (uint64_t)limit)
 		return err_set(e, EBUSY,
-			       "linux.resources.memory.%s: limit %" PRId64
-			       " is below the current usage %" PRIu64 " (checkBeforeUpdate)",
+			       "linux.resources.memory.%s: limit %" PRId64 " is below the current usage %" PRIu64
+			       " (checkBeforeUpdate)",
 			       what, limit, usage);
 	return 0;
 }
@@ -252,8 +244,8 @@ static int put_swap(struct cgroup *cg, struct cg_dir *d, int64_t swap, struct er
 	return put_limit(cg, d, "memory.swap.max", swap, e);
 }
 
-static int apply_memory(struct cgroup *cg, struct cg_dir *d, const struct oci_resources *res,
-			bool update, struct err *e)
+static int apply_memory(struct cgroup *cg, struct cg_dir *d, const struct oci_resources *res, bool update,
+			struct err *e)
 {
 	bool has_mem = res->has_mem_limit && res->mem_limit != 0;
 	int64_t mem = has_mem ? res->mem_limit : 0, swap = INT64_MIN;
@@ -292,8 +284,7 @@ static int apply_memory(struct cgroup *cg, struct cg_dir *d, const struct oci_re
 
 /* -- cpu -- */
 
-static int apply_cpu_max(struct cgroup *cg, struct cg_dir *d, const struct oci_resources *res,
-			 struct err *e)
+static int apply_cpu_max(struct cgroup *cg, struct cg_dir *d, const struct oci_resources *res, struct err *e)
 {
 	bool quota = res->has_cpu_quota && res->cpu_quota != 0,
 	     period = res->has_cpu_period && res->cpu_period != 0;
@@ -320,8 +311,7 @@ static int apply_cpu_max(struct cgroup *cg, struct cg_dir *d, const struct oci_r
 	if (period)
 		p = res->cpu_period;
 	if (!quota && current)
-		r = putf(cg, d, "cpu.max", e, "%.*s %" PRIu64, (int)strcspn(current, " "), current,
-			 p);
+		r = putf(cg, d, "cpu.max", e, "%.*s %" PRIu64, (int)strcspn(current, " "), current, p);
 	else if (!quota || res->cpu_quota < 0)
 		r = putf(cg, d, "cpu.max", e, "max %" PRIu64, p);
 	else
@@ -331,29 +321,26 @@ static int apply_cpu_max(struct cgroup *cg, struct cg_dir *d, const struct oci_r
 	return r;
 }
 
-static int apply_cpu(struct cgroup *cg, struct cg_dir *d, const struct oci_resources *res,
-		     bool update, struct err *e)
+static int apply_cpu(struct cgroup *cg, struct cg_dir *d, const struct oci_resources *res, bool update,
+		     struct err *e)
 {
 	int r = 0;
 
-	if ((res->has_rt_runtime && res->rt_runtime != 0) ||
-	    (res->has_rt_period && res->rt_period != 0))
-		return err_set(
-			e, EOPNOTSUPP,
-			"linux.resources.cpu.realtimeRuntime: cgroup v2 has no real-time limits");
+	if ((res->has_rt_runtime && res->rt_runtime != 0) || (res->has_rt_period && res->rt_period != 0))
+		return err_set(e, EOPNOTSUPP,
+			       "linux.resources.cpu.realtimeRuntime: cgroup v2 has no real-time limits");
 	/* an idle group has no weight (EINVAL) */
 	if (res->has_cpu_idle && (update || res->cpu_idle != 0))
 		r = putf(cg, d, "cpu.idle", e, "%" PRId64, res->cpu_idle);
-	if (r == 0 && res->has_cpu_shares && res->cpu_shares != 0 &&
-	    !(res->has_cpu_idle && res->cpu_idle == 1))
+	if (r == 0 && res->has_cpu_shares && res->cpu_shares != 0 && !(res->has_cpu_idle && res->cpu_idle == 1))
 		r = putf(cg, d, "cpu.weight", e, "%" PRIu64, cg_cpu_weight(res->cpu_shares));
 	return r < 0 ? r : apply_cpu_max(cg, d, res, e);
 }
 
 /* -- io -- */
 
-static int put_io_max(struct cgroup *cg, struct cg_dir *d, const struct oci_blkio_list *l,
-		      const char *key, bool update, struct err *e)
+static int put_io_max(struct cgroup *cg, struct cg_dir *d, const struct oci_blkio_list *l, const char *key,
+		      bool update, struct err *e)
 {
 	int r = 0;
 
@@ -361,17 +348,16 @@ static int put_io_max(struct cgroup *cg, struct cg_dir *d, const struct oci_blki
 		const struct oci_blkio_device *b = &l->v[i];
 
 		if (b->rate != 0)
-			r = putf(cg, d, "io.max", e, "%" PRId64 ":%" PRId64 " %s=%" PRIu64,
-				 b->major, b->minor, key, b->rate);
+			r = putf(cg, d, "io.max", e, "%" PRId64 ":%" PRId64 " %s=%" PRIu64, b->major, b->minor,
+				 key, b->rate);
 		else if (update)
-			r = putf(cg, d, "io.max", e, "%" PRId64 ":%" PRId64 " %s=max", b->major,
-				 b->minor, key);
+			r = putf(cg, d, "io.max", e, "%" PRId64 ":%" PRId64 " %s=max", b->major, b->minor, key);
 	}
 	return r;
 }
 
-static int apply_io(struct cgroup *cg, struct cg_dir *d, const struct oci_resources *res,
-		    bool update, struct err *e)
+static int apply_io(struct cgroup *cg, struct cg_dir *d, const struct oci_resources *res, bool update,
+		    struct err *e)
 {
 	bool weight = res->has_blkio_weight && res->blkio_weight != 0, bfq;
 	int r;
@@ -395,17 +381,15 @@ static int apply_io(struct cgroup *cg, struct cg_dir *d, const struct oci_resour
 
 		if (!b->has_weight || b->weight == 0)
 			continue;
-		r = putf(cg, d, bfq ? "io.bfq.weight" : "io.weight", e,
-			 "%" PRId64 ":%" PRId64 " %" PRIu64, b->major, b->minor,
-			 bfq ? b->weight : cg_io_weight(b->weight));
+		r = putf(cg, d, bfq ? "io.bfq.weight" : "io.weight", e, "%" PRId64 ":%" PRId64 " %" PRIu64,
+			 b->major, b->minor, bfq ? b->weight : cg_io_weight(b->weight));
 	}
 	return r;
 }
 
 /* -- the rest -- */
 
-static int apply_hugetlb(struct cgroup *cg, struct cg_dir *d, const struct oci_resources *res,
-			 struct err *e)
+static int apply_hugetlb(struct cgroup *cg, struct cg_dir *d, const struct oci_resources *res, struct err *e)
 {
 	char file[96];
 	int r = 0;
@@ -424,15 +408,13 @@ static int apply_hugetlb(struct cgroup *cg, struct cg_dir *d, const struct oci_r
 
 /* linux.resources.unified: any controller's file, but never one that moves processes or changes the
  * tree. */
-static int apply_unified(struct cgroup *cg, struct cg_dir *d, const struct oci_resources *res,
-			 struct err *e)
+static int apply_unified(struct cgroup *cg, struct cg_dir *d, const struct oci_resources *res, struct err *e)
 {
 	for (size_t i = 0; i < res->n_unified; i++) {
 		const char *key = res->unified[i].key, *p = res->unified[i].value;
 		int r = 0;
 
-		if (!key[0] || key[0] == '.' || strchr(key, '/') || !strchr(key, '.') ||
-		    strlen(key) > 200)
+		if (!key[0] || key[0] == '.' || strchr(key, '/') || !strchr(key, '.') || strlen(key) > 200)
 			return err_set(e, EINVAL,
 				       "linux.resources.unified: \"%.200s\" is not the name of a "
 				       "control file",

@@ -48,11 +48,8 @@ static int name_paths(struct cgroup *cg, const struct cgroup_params *p, struct e
 	_cleanup_free_ char *fallback = NULL;
 
 	if (p->systemd) {
-		if (!p->systemd_helper || p->systemd_helper[0] != '/' ||
-		    !(cg->helper = strdup(p->systemd_helper)))
-			return err_set(
-				e, EINVAL,
-				"cgroup: the systemd driver needs its helper's absolute path");
+		if (!p->systemd_helper || p->systemd_helper[0] != '/' || !(cg->helper = strdup(p->systemd_helper)))
+			return err_set(e, EINVAL, "cgroup: the systemd driver needs its helper's absolute path");
 		return cg_systemd_path(p->cgroups_path, p->id, &cg->slice, &cg->unit, &cg->path, e);
 	}
 	if (p->cgroups_path && p->cgroups_path[0])
@@ -76,8 +73,7 @@ int cg_apply(struct cgroup *cg, const struct oci_resources *res, bool update, st
 	return is_v2_only(cg) ? cg_v2_apply(cg, res, update, e) : cg_v1_apply(cg, res, update, e);
 }
 
-static int apply_devices(struct cgroup *cg, const struct cgroup_device *devs, size_t n,
-			 struct err *e)
+static int apply_devices(struct cgroup *cg, const struct cgroup_device *devs, size_t n, struct err *e)
 {
 	return is_v2_only(cg) ? cg_v2_devices(cg, devs, n, e) : cg_v1_devices(cg, devs, n, e);
 }
@@ -124,8 +120,7 @@ static int build(struct cgroup *cg, bool may_have_procs, struct err *e)
 	}
 	if (is_v2_only(cg)) {
 		r = cg->dir[0].gone
-			    ? err_set(e, ENOENT,
-				      "cgroup: no cgroup file system is mounted at /sys/fs/cgroup")
+			    ? err_set(e, ENOENT, "cgroup: no cgroup file system is mounted at /sys/fs/cgroup")
 			    : cg_v2_prepare(cg, &cg->dir[0], e);
 		if (r < 0)
 			return r;
@@ -179,8 +174,7 @@ int cgroup_create(const struct cgroup_params *p, struct cgroup **ret, struct err
 /* -- entering -- */
 
 /* Move @pid into @d or its subdirectory @sub. */
-static int attach(struct cgroup *cg, struct cg_dir *d, const char *sub, size_t sub_len, pid_t pid,
-		  struct err *e)
+static int attach(struct cgroup *cg, struct cg_dir *d, const char *sub, size_t sub_len, pid_t pid, struct err *e)
 {
 	char file[PATH_MAX], path[PATH_MAX], value[16];
 	_cleanup_close_ int fd = -EBADF;
@@ -189,8 +183,7 @@ static int attach(struct cgroup *cg, struct cg_dir *d, const char *sub, size_t s
 	/* 0 would move ourselves */
 	if (pid <= 0)
 		return err_set(e, EINVAL, "cgroup: %d is not a process", (int)pid);
-	r = snprintf(file, sizeof file, "%.*s%scgroup.procs", (int)sub_len, sub,
-		     sub_len ? "/" : "");
+	r = snprintf(file, sizeof file, "%.*s%scgroup.procs", (int)sub_len, sub, sub_len ? "/" : "");
 	if (r < 0 || (size_t)r >= sizeof file)
 		return err_sys(e, ENAMETOOLONG, "cgroup: %s", cg->path);
 	(void)snprintf(value, sizeof value, "%d", (int)pid);
@@ -291,8 +284,7 @@ static int entry_add(struct cgroup *cg, struct cg_dir *d, const char *sub, bool 
 
 	if (d->v2) {
 		entry->into_owned = sub[0] || d->fd < 0;
-		r = entry->into_owned ? cg_open(cg, d, sub[0] ? sub : ".", O_PATH | O_DIRECTORY)
-				      : d->fd;
+		r = entry->into_owned ? cg_open(cg, d, sub[0] ? sub : ".", O_PATH | O_DIRECTORY) : d->fd;
 		if (r >= 0)
 			entry->into_fd = r;
 	} else {
@@ -303,8 +295,7 @@ static int entry_add(struct cgroup *cg, struct cg_dir *d, const char *sub, bool 
 				return r;
 		}
 		r = snprintf(file, sizeof file, "%s%stasks", sub, sub[0] ? "/" : "");
-		r = r < 0 || (size_t)r >= sizeof file ? -ENAMETOOLONG
-						      : cg_open(cg, d, file, O_WRONLY);
+		r = r < 0 || (size_t)r >= sizeof file ? -ENAMETOOLONG : cg_open(cg, d, file, O_WRONLY);
 		if (r >= 0)
 			entry->tasks_fd[entry->n++] = r;
 	}
@@ -321,9 +312,8 @@ int cgroup_entry_open(struct cgroup *cg, struct cgroup_entry *ret, struct err *e
 	int r;
 
 	if (cg->systemd)
-		return err_set(
-			e, EOPNOTSUPP,
-			"cgroup: a systemd unit can only be started around a process that exists");
+		return err_set(e, EOPNOTSUPP,
+			       "cgroup: a systemd unit can only be started around a process that exists");
 	for (size_t i = 0; i < cg->n; i++) {
 		struct cg_dir *d = &cg->dir[i];
 
@@ -360,18 +350,14 @@ int cgroup_entry_self(const struct cgroup_entry *entry, struct err *e)
 
 static int give(int dirfd, const char *name, uint32_t owner)
 {
-	return fchownat(dirfd, name, owner, owner, name[0] ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH) <
-			       0
-		       ? -errno
-		       : 0;
+	return fchownat(dirfd, name, owner, owner, name[0] ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
 static int delegate_v2(struct cgroup *cg, struct cg_dir *d, struct err *e)
 {
 	/* what is needed to make groups below and to move processes among them, and no file that
 	 * holds a limit */
-	static const char *const files[] = { "cgroup.procs", "cgroup.threads",
-					     "cgroup.subtree_control", "" };
+	static const char *const files[] = { "cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "" };
 	char path[PATH_MAX];
 	int fd = cg_dir_fd(cg, d, e), r;
 
@@ -381,8 +367,7 @@ static int delegate_v2(struct cgroup *cg, struct cg_dir *d, struct err *e)
 		r = give(fd, files[i], cg->owner);
 		if (r < 0) {
 			cg_dir_path(cg, d, path, sizeof path);
-			return err_sys(e, -r, "cgroup: chown %s/%s to %u", path, files[i],
-				       (unsigned)cg->owner);
+			return err_sys(e, -r, "cgroup: chown %s/%s to %u", path, files[i], (unsigned)cg->owner);
 		}
 	}
 	return 0;
@@ -403,14 +388,12 @@ static int delegate_v1(struct cgroup *cg, struct cg_dir *d, pid_t pid, struct er
 	if (fd < 0)
 		return err_sys(e, -fd, "cgroup: open %s/" CG_DELEGATED, path);
 	if ((d->ctrls & (1u << CG_CPUSET)) && (r = cg_v1_cpuset_fill(fd)) < 0)
-		return err_sys(e, -r,
-			       "cgroup: copy cpuset.cpus and cpuset.mems down to %s/" CG_DELEGATED,
-			       path);
+		return err_sys(e, -r, "cgroup: copy cpuset.cpus and cpuset.mems down to %s/" CG_DELEGATED, path);
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		r = give(fd, files[i], cg->owner);
 		if (r < 0)
-			return err_sys(e, -r, "cgroup: chown %s/" CG_DELEGATED "/%s to %u", path,
-				       files[i], (unsigned)cg->owner);
+			return err_sys(e, -r, "cgroup: chown %s/" CG_DELEGATED "/%s to %u", path, files[i],
+				       (unsigned)cg->owner);
 	}
 	return cg->in_child ? 0 : attach(cg, d, CG_DELEGATED, child_len(d), pid, e);
 }
@@ -446,8 +429,7 @@ int cgroup_update(struct cgroup *cg, const struct oci_resources *res, struct err
 	return cg_apply(cg, res, true, e);
 }
 
-int cgroup_set_devices(struct cgroup *cg, const struct cgroup_device *devices, size_t n,
-		       struct err *e)
+int cgroup_set_devices(struct cgroup *cg, const struct cgroup_device *devices, size_t n, struct err *e)
 {
 	return apply_devices(cg, devices, n, e);
 }
@@ -479,9 +461,8 @@ static int parse_sub(const char *sub, const struct cg_dir *d, const char **ret, 
 		size_t len = strcspn(p, "/");
 
 		if (len == 2 && memcmp(p, "..", 2) == 0)
-			return err_set(
-				e, EPERM,
-				"exec --cgroup \"%s\": must stay below the container's group", sub);
+			return err_set(e, EPERM, "exec --cgroup \"%s\": must stay below the container's group",
+				       sub);
 		p += len;
 		p += *p == '/';
 	}
@@ -490,8 +471,8 @@ static int parse_sub(const char *sub, const struct cg_dir *d, const char **ret, 
 }
 
 /* Where below @d does @text (/proc/<init>/cgroup) see the container's init? "" or "sub/dir". */
-static int init_sub(struct cgroup *cg, const struct cg_dir *d, const char *text, char *buf,
-		    size_t size, struct err *e)
+static int init_sub(struct cgroup *cg, const struct cg_dir *d, const char *text, char *buf, size_t size,
+		    struct err *e)
 {
 	const char *path;
 	size_t len, base = strlen(cg->path);
@@ -500,8 +481,7 @@ static int init_sub(struct cgroup *cg, const struct cg_dir *d, const char *text,
 	if (r < 0)
 		return err_sys(e, -r, "cgroup: /proc/<init>/cgroup: no line for \"%s\"", d->data);
 	if (len < base || memcmp(path, cg->path, base) != 0 || (len > base && path[base] != '/'))
-		return err_set(e, EPERM,
-			       "cgroup: the container's init is in %.*s, which is not below %s",
+		return err_set(e, EPERM, "cgroup: the container's init is in %.*s, which is not below %s",
 			       (int)len, path, cg->path);
 	path += base;
 	len -= base;
@@ -517,8 +497,8 @@ static int init_sub(struct cgroup *cg, const struct cg_dir *d, const char *text,
 }
 
 /* The subdirectory of @d for a process that joins. */
-static int join_sub(struct cgroup *cg, const struct cg_dir *d, const char *text, const char *sub,
-		    char *buf, size_t size, struct err *e)
+static int join_sub(struct cgroup *cg, const struct cg_dir *d, const char *text, const char *sub, char *buf,
+		    size_t size, struct err *e)
 {
 	const char *want = NULL;
 	int r, n;
@@ -530,8 +510,8 @@ static int join_sub(struct cgroup *cg, const struct cg_dir *d, const char *text,
 	}
 	if (!want)
 		return init_sub(cg, d, text, buf, size, e);
-	n = snprintf(buf, size, "%s%s%s", child_len(d) ? CG_DELEGATED : "",
-		     child_len(d) && want[0] ? "/" : "", want);
+	n = snprintf(buf, size, "%s%s%s", child_len(d) ? CG_DELEGATED : "", child_len(d) && want[0] ? "/" : "",
+		     want);
 	return n < 0 || (size_t)n >= size ? err_sys(e, ENAMETOOLONG, "exec --cgroup") : 0;
 }
 
@@ -561,8 +541,8 @@ int cgroup_join(struct cgroup *cg, pid_t init_pid, pid_t pid, const char *sub, s
 	return r;
 }
 
-int cgroup_entry_open_join(struct cgroup *cg, pid_t init_pid, const char *sub,
-			   struct cgroup_entry *ret, struct err *e)
+int cgroup_entry_open_join(struct cgroup *cg, pid_t init_pid, const char *sub, struct cgroup_entry *ret,
+			   struct err *e)
 {
 	_cleanup_(cgroup_entry_done) struct cgroup_entry entry = { .into_fd = -EBADF, .cg = cg };
 	_cleanup_free_ char *text = NULL;

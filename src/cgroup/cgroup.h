@@ -33,13 +33,14 @@ struct cgroup_device {
 };
 
 struct cgroup_params {
-	const char *id;		   /* container id */
-	const char *cgroups_path;  /* linux.cgroupsPath; NULL: "/caisson/<id>" resp. "caisson-<id>.scope" */
-	bool systemd;		   /* cgroups_path is "slice:prefix:name" */
+	const char *id;		    /* container id */
+	const char *cgroups_path;   /* linux.cgroupsPath; NULL: "/caisson/<id>" resp. "caisson-<id>.scope" */
+	bool systemd;		    /* cgroups_path is "slice:prefix:name" */
 	const char *systemd_helper; /* absolute path of caisson-systemd */
-	bool delegate;		   /* the container manages cgroups of its own: see cgroup_delegate() */
-	uint32_t owner;		   /* host id of container root, for delegation */
-	const struct oci_resources *res; /* may be NULL; with the systemd driver borrowed until cgroup_enter() returns */
+	bool delegate;		    /* the container manages cgroups of its own: see cgroup_delegate() */
+	uint32_t owner;		    /* host id of container root, for delegation */
+	const struct oci_resources
+		*res; /* may be NULL; with the systemd driver borrowed until cgroup_enter() returns */
 	const struct cgroup_device *devices; /* everything else is denied; borrowed likewise */
 	size_t n_devices;
 	const struct oci_kv *annotations; /* org.systemd.property.* is ignored on purpose (A72) */

@@ -89,8 +89,7 @@ static void check_json(json_t *o)
 
 static void check_devices(const char *text)
 {
-	_cleanup_(cg_dev_list_done) struct cg_dev_list l = { 0 }, none = { 0 }, allow = { 0 },
-						       deny = { 0 };
+	_cleanup_(cg_dev_list_done) struct cg_dev_list l = { 0 }, none = { 0 }, allow = { 0 }, deny = { 0 };
 	bool reset;
 
 	if (cg_dev_parse_list(text, &l) < 0 || cg_dev_diff(&none, &l, &allow, &deny, &reset) < 0)
@@ -155,8 +154,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		/* cleaning is idempotent and never leaves a way up */
 		if (cg_path_clean(text, &path, NULL) < 0)
 			break;
-		if (strstr(path, "/../") || strstr(path, "//") ||
-		    cg_path_clean(path, &again, NULL) < 0 || strcmp(path, again) != 0)
+		if (strstr(path, "/../") || strstr(path, "//") || cg_path_clean(path, &again, NULL) < 0 ||
+		    strcmp(path, again) != 0)
 			abort();
 		break;
 	default:

@@ -14,8 +14,8 @@ static const char *dir_of(struct cgroup *cg, enum cg_ctrl c)
 	return buf;
 }
 
-static struct cgroup *create(const char *name, const struct oci_resources *res,
-			     const struct cgroup_device *devs, size_t n, bool delegate)
+static struct cgroup *create(const char *name, const struct oci_resources *res, const struct cgroup_device *devs,
+			     size_t n, bool delegate)
 {
 	struct cgroup_params p = { .id = name,
 				   .cgroups_path = path_of("%s/%s", base, name),
@@ -86,8 +86,7 @@ static void assert_member(pid_t pid, struct cgroup *cg, const char *sub)
 {
 	_cleanup_free_ char *text = NULL;
 
-	assert_int_equal(io_read_at(AT_FDCWD, path_of("/proc/%d/cgroup", pid), 65536, &text, NULL),
-			 0);
+	assert_int_equal(io_read_at(AT_FDCWD, path_of("/proc/%d/cgroup", pid), 65536, &text, NULL), 0);
 	for (size_t i = 0; i < cg->n; i++) {
 		const struct cg_dir *d = &cg->dir[i];
 		const char *want = path_of("%s%s", cg->path, d->v2 || !d->child ? "" : sub), *path;
@@ -95,8 +94,7 @@ static void assert_member(pid_t pid, struct cgroup *cg, const char *sub)
 
 		assert_int_equal(cg_proc_cgroup_path(text, d, &path, &len), 0);
 		if (strlen(want) != len || memcmp(path, want, len) != 0)
-			fail_msg("hierarchy %s: in %.*s instead of %s", d->name, (int)len, path,
-				 want);
+			fail_msg("hierarchy %s: in %.*s instead of %s", d->name, (int)len, path, want);
 	}
 }
 
@@ -115,10 +113,10 @@ static bool is_v1(void)
 	return !cgroup_is_v2();
 }
 
-#define need_v1()                                                                                  \
-	do {                                                                                       \
-		if (!is_v1())                                                                      \
-			skip();                                                                    \
+#define need_v1()               \
+	do {                    \
+		if (!is_v1())   \
+			skip(); \
 	} while (0)
 
 static void a_container_without_limits_lives_and_goes(void **state)
@@ -225,10 +223,8 @@ static void updates_follow_the_order_that_the_kernel_wants(void **state)
 					      .has_mem_swap = steps[i].swap != 0,
 					      .mem_swap = steps[i].swap };
 		assert_ok(cgroup_update(cg, &res, &err));
-		assert_file(path_of("%s/memory.limit_in_bytes", dir_of(cg, CG_MEMORY)),
-			    steps[i].limit);
-		assert_file(path_of("%s/memory.memsw.limit_in_bytes", dir_of(cg, CG_MEMORY)),
-			    steps[i].memsw);
+		assert_file(path_of("%s/memory.limit_in_bytes", dir_of(cg, CG_MEMORY)), steps[i].limit);
+		assert_file(path_of("%s/memory.memsw.limit_in_bytes", dir_of(cg, CG_MEMORY)), steps[i].memsw);
 	}
 	res = (struct oci_resources){ .has_pids = true, .pids_limit = 5 };
 	assert_ok(cgroup_update(cg, &res, &err));
@@ -249,10 +245,9 @@ static void updates_follow_the_order_that_the_kernel_wants(void **state)
 	res.cpu_idle = 0;
 	assert_ok(cgroup_update(cg, &res, &err));
 	assert_file(path_of("%s/cpu.shares", dir_of(cg, CG_CPU)), "2048");
-	res = (struct oci_resources){ .has_mem_limit = true,
-				      .mem_limit = 32 << 20,
-				      .has_mem_swap = true,
-				      .mem_swap = 1 << 20 };
+	res = (struct oci_resources){
+		.has_mem_limit = true, .mem_limit = 32 << 20, .has_mem_swap = true, .mem_swap = 1 << 20
+	};
 	assert_int_equal(cgroup_update(cg, &res, &err), -EINVAL);
 	assert_non_null(strstr(err.msg, "memory.swap: 1048576"));
 	destroy(cg);
@@ -262,8 +257,7 @@ static void what_the_host_lacks_is_refused_by_name_and_leaves_nothing(void **sta
 {
 	static const struct oci_hugetlb huge = { .page_size = "2MB", .limit = 0 };
 	static const struct oci_unified unified = { "memory.high", "1" };
-	struct oci_resources res = { .hugetlb = (struct oci_hugetlb *)(uintptr_t)&huge,
-				     .n_hugetlb = 1 };
+	struct oci_resources res = { .hugetlb = (struct oci_hugetlb *)(uintptr_t)&huge, .n_hugetlb = 1 };
 	struct cgroup_params p = { .id = "x",
 				   .cgroups_path = path_of("%s/lacks", base),
 				   .res = &res,
@@ -284,8 +278,7 @@ static void what_the_host_lacks_is_refused_by_name_and_leaves_nothing(void **sta
 	assert_null(cg);
 	for (size_t i = 0; i < n; i++)
 		assert_false(exists(path_of("/sys/fs/cgroup/%s%s", h[i].name, base)));
-	res = (struct oci_resources){ .unified = (struct oci_unified *)(uintptr_t)&unified,
-				      .n_unified = 1 };
+	res = (struct oci_resources){ .unified = (struct oci_unified *)(uintptr_t)&unified, .n_unified = 1 };
 	assert_int_equal(cgroup_create(&p, &cg, &err), -EOPNOTSUPP);
 	assert_non_null(strstr(err.msg, "memory.high"));
 	res = (struct oci_resources){ .cpus = "0,4095" };
@@ -298,10 +291,9 @@ static void what_the_host_lacks_is_refused_by_name_and_leaves_nothing(void **sta
 static void a_group_in_use_is_refused_and_an_empty_one_reused(void **state)
 {
 	struct cgroup *cg = create("busy", NULL, &all_devices, 1, false), *other = NULL;
-	struct cgroup_params p = { .id = "x",
-				   .cgroups_path = path_of("%s/busy", base),
-				   .devices = &all_devices,
-				   .n_devices = 1 };
+	struct cgroup_params p = {
+		.id = "x", .cgroups_path = path_of("%s/busy", base), .devices = &all_devices, .n_devices = 1
+	};
 	pid_t pid = start_child(cg);
 
 	(void)state;
@@ -369,8 +361,7 @@ static void delegation_keeps_the_limits_out_of_reach(void **state)
 	res = (struct oci_resources){ .cpus = "0-1" };
 	if (sysconf(_SC_NPROCESSORS_ONLN) > 1) {
 		assert_ok(cgroup_update(cg, &res, &err));
-		assert_file(path_of("%s/" CG_DELEGATED "/cpuset.cpus", dir_of(cg, CG_CPUSET)),
-			    "0-1");
+		assert_file(path_of("%s/" CG_DELEGATED "/cpuset.cpus", dir_of(cg, CG_CPUSET)), "0-1");
 		res.cpus = "1";
 		assert_ok(cgroup_update(cg, &res, &err));
 		assert_file(path_of("%s/" CG_DELEGATED "/cpuset.cpus", dir_of(cg, CG_CPUSET)), "1");
@@ -387,8 +378,7 @@ static void delegation_keeps_the_limits_out_of_reach(void **state)
 	assert_ok(cgroup_join(again, pid, joined, NULL, &err));
 	assert_member(joined, cg, "/" CG_DELEGATED);
 	assert_ok(cgroup_join(again, pid, joined, "pids:inner", &err));
-	assert_file(path_of("%s/" CG_DELEGATED "/inner/cgroup.procs", dir_of(cg, CG_PIDS)),
-		    path_of("%d", joined));
+	assert_file(path_of("%s/" CG_DELEGATED "/inner/cgroup.procs", dir_of(cg, CG_PIDS)), path_of("%d", joined));
 	assert_ok(cgroup_pids(again, &pids, &n, &err));
 	assert_int_equal(n, 2);
 	cgroup_free(again);
@@ -462,9 +452,9 @@ static void statistics_have_the_names_that_engines_read(void **state)
 
 	(void)state;
 	assert_ok(cgroup_stats(cg, &o, &err));
-	assert_int_equal(json_unpack(o, "{s:{s:{s:I}}, s:{s:I, s:I}, s:{s:{s:I}}}", "memory",
-				     "usage", "limit", &limit, "pids", "current", &pids, "limit",
-				     &max, "cpu", "usage", "kernel", &kernel),
+	assert_int_equal(json_unpack(o, "{s:{s:{s:I}}, s:{s:I, s:I}, s:{s:{s:I}}}", "memory", "usage", "limit",
+				     &limit, "pids", "current", &pids, "limit", &max, "cpu", "usage", "kernel",
+				     &kernel),
 			 0);
 	assert_int_equal(limit, 64 << 20);
 	assert_int_equal(pids, 1);
@@ -479,10 +469,9 @@ static void statistics_have_the_names_that_engines_read(void **state)
 
 static void running_out_of_memory_is_reported(void **state)
 {
-	struct oci_resources res = { .has_mem_limit = true,
-				     .mem_limit = 4 << 20,
-				     .has_mem_swap = true,
-				     .mem_swap = 4 << 20 };
+	struct oci_resources res = {
+		.has_mem_limit = true, .mem_limit = 4 << 20, .has_mem_swap = true, .mem_swap = 4 << 20
+	};
 	struct cgroup *cg = create("oom", &res, &all_devices, 1, false);
 	struct pollfd p = { .events = POLLIN };
 	_cleanup_close_ int fd = -EBADF;
@@ -533,9 +522,8 @@ static void a_device_list_changes_while_the_container_runs(void **state)
 	cg = create("devs", NULL, before, 2, false);
 	pid = start_child(cg);
 	assert_ok(cgroup_set_devices(cg, after, 2, &err));
-	assert_int_equal(io_read_at(AT_FDCWD, path_of("%s/devices.list", dir_of(cg, CG_DEVICES)),
-				    4096, &text, NULL),
-			 0);
+	assert_int_equal(
+		io_read_at(AT_FDCWD, path_of("%s/devices.list", dir_of(cg, CG_DEVICES)), 4096, &text, NULL), 0);
 	assert_string_equal(text, "c 1:3 rw\nc 1:9 r\n");
 	assert_ok(cgroup_kill(cg, SIGKILL, &err));
 	(void)reap(pid);
@@ -603,9 +591,7 @@ static void v2_create_enter_freeze_kill_delegate(void **state)
 	assert_owner(path_of("%s/cgroup.kill", dir), 0);
 	assert_owner(path_of("%s/cgroup.freeze", dir), 0);
 	assert_int_equal(mkdir(path_of("%s/init.scope", dir), 0755), 0);
-	assert_int_equal(
-		io_put_at(AT_FDCWD, path_of("%s/init.scope/cgroup.procs", dir), path_of("%d", pid)),
-		0);
+	assert_int_equal(io_put_at(AT_FDCWD, path_of("%s/init.scope/cgroup.procs", dir), path_of("%d", pid)), 0);
 	assert_ok(cgroup_join(cg, pid, joined, NULL, &err));
 	assert_ok(cgroup_pids(cg, &pids, &n, &err));
 	assert_int_equal(n, 2);
@@ -699,10 +685,10 @@ static void v2_missing_controllers_and_forbidden_files_are_refused(void **state)
 
 /* -- cgroup2 with its controllers, where it is the host's -- */
 
-#define need_v2()                                                                                  \
-	do {                                                                                       \
-		if (!cgroup_is_v2())                                                               \
-			skip();                                                                    \
+#define need_v2()                    \
+	do {                         \
+		if (!cgroup_is_v2()) \
+			skip();      \
 	} while (0)
 
 static const char *v2_file(struct cgroup *cg, const char *file)
@@ -746,10 +732,9 @@ static void v2_limits_are_in_place_before_anything_runs(void **state)
 static void v2_updates_change_only_what_is_given(void **state)
 {
 	static const struct oci_unified unified = { "memory.high", "50331648" };
-	struct oci_resources res = { .has_cpu_quota = true,
-				     .cpu_quota = 20000,
-				     .has_cpu_period = true,
-				     .cpu_period = 50000 };
+	struct oci_resources res = {
+		.has_cpu_quota = true, .cpu_quota = 20000, .has_cpu_period = true, .cpu_period = 50000
+	};
 	struct cgroup *cg;
 	pid_t pid;
 
@@ -779,13 +764,10 @@ static void v2_updates_change_only_what_is_given(void **state)
 	assert_int_equal(cgroup_update(cg, &res, &err), -EBUSY);
 	assert_non_null(strstr(err.msg, "checkBeforeUpdate"));
 	assert_file(v2_file(cg, "memory.max"), "67108864");
-	res = (struct oci_resources){ .unified = (struct oci_unified *)(uintptr_t)&unified,
-				      .n_unified = 1 };
+	res = (struct oci_resources){ .unified = (struct oci_unified *)(uintptr_t)&unified, .n_unified = 1 };
 	assert_ok(cgroup_update(cg, &res, &err));
 	assert_file(v2_file(cg, "memory.high"), "50331648");
-	res = (struct oci_resources){
-		.has_mem_limit = true, .mem_limit = -1, .has_pids = true, .pids_limit = 0
-	};
+	res = (struct oci_resources){ .has_mem_limit = true, .mem_limit = -1, .has_pids = true, .pids_limit = 0 };
 	assert_ok(cgroup_update(cg, &res, &err));
 	assert_file(v2_file(cg, "memory.max"), "max");
 	assert_file(v2_file(cg, "memory.swap.max"), "max");
@@ -868,20 +850,16 @@ static void systemd_starts_changes_and_stops_a_scope(void **state)
 	json_decref(saved);
 	assert_ok(cgroup_update(again, &res, &err));
 	/* systemd's own idea of the limit, which a daemon-reload writes again */
-	assert_int_equal(
-		system(path_of(
-			"systemctl daemon-reload && test \"$(systemctl show -P TasksMax %s)\" = 5",
-			cg->unit)),
-		0);
+	assert_int_equal(system(path_of("systemctl daemon-reload && test \"$(systemctl show -P TasksMax %s)\" = 5",
+					cg->unit)),
+			 0);
 	if (cgroup_is_v2())
 		assert_file(v2_file(cg, "pids.max"), "5");
 	assert_ok(cgroup_kill(again, SIGKILL, &err));
 	(void)reap(pid);
 	assert_ok(cgroup_destroy(again, &err));
 	assert_ok(cgroup_destroy(again, &err));
-	assert_int_equal(
-		system(path_of("test \"$(systemctl show -P LoadState %s)\" = not-found", cg->unit)),
-		0);
+	assert_int_equal(system(path_of("test \"$(systemctl show -P LoadState %s)\" = not-found", cg->unit)), 0);
 	cgroup_free(again);
 	cgroup_free(cg);
 }
@@ -899,8 +877,7 @@ static void clean_up(const struct cgroup_hierarchy *h, size_t n)
 			continue;
 		if (cg_tree_pids(fd, &pids) == 0)
 			for (size_t j = 0; j < pids.n; j++)
-				(void)(kill(pids.v[j], SIGKILL) == 0 &&
-				       waitpid(pids.v[j], NULL, 0));
+				(void)(kill(pids.v[j], SIGKILL) == 0 && waitpid(pids.v[j], NULL, 0));
 		cg_pids_done(&pids);
 		(void)cg_tree_remove_children(fd);
 		(void)close(fd);

@@ -31,11 +31,11 @@ static const struct cgroup_device all_devices = { 'a', -1, -1, true, true, true 
 static char base[64]; /* "/caisson-test-<pid>" */
 static struct err err;
 
-#define assert_ok(call)                                                                            \
-	do {                                                                                       \
-		int ok_r_ = (call);                                                                \
-		if (ok_r_ < 0)                                                                     \
-			fail_msg("%s: %d: %s", #call, ok_r_, err.msg);                             \
+#define assert_ok(call)                                                \
+	do {                                                           \
+		int ok_r_ = (call);                                    \
+		if (ok_r_ < 0)                                         \
+			fail_msg("%s: %d: %s", #call, ok_r_, err.msg); \
 	} while (0)
 
 static char *path_of(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -66,8 +66,7 @@ static void systemd_paths_expand_their_slice(void **state)
 		{ NULL, "system.slice", "caisson-id1.scope", "/system.slice/caisson-id1.scope" },
 		{ "system.slice:docker:abc", "system.slice", "docker-abc.scope",
 		  "/system.slice/docker-abc.scope" },
-		{ "a-b-c.slice:p:n", "a-b-c.slice", "p-n.scope",
-		  "/a.slice/a-b.slice/a-b-c.slice/p-n.scope" },
+		{ "a-b-c.slice:p:n", "a-b-c.slice", "p-n.scope", "/a.slice/a-b.slice/a-b-c.slice/p-n.scope" },
 		{ "-.slice:p:n", "-.slice", "p-n.scope", "/p-n.scope" },
 		{ ":p:n", "system.slice", "p-n.scope", "/system.slice/p-n.scope" },
 		{ "user.slice::n", "user.slice", "n.scope", "/user.slice/n.scope" },
@@ -105,8 +104,7 @@ static void hierarchies_are_read_from_proc_self_cgroup(void **state)
 	struct cg_dir d[CGROUP_HIERARCHY_MAX];
 	const char *path;
 	size_t n, len;
-	const char *text =
-		"9:name=systemd:/\n4:cpu,cpuacct:/a/b\n3:name=..:/\n2:memory:/x\n0::/u\n";
+	const char *text = "9:name=systemd:/\n4:cpu,cpuacct:/a/b\n3:name=..:/\n2:memory:/x\n0::/u\n";
 
 	(void)state;
 	assert_int_equal(cg_parse_proc_cgroup(text, false, d, ARRAY_SIZE(d), &n), 0);
@@ -136,13 +134,12 @@ static void v1_values_become_v2_values(void **state)
 {
 	static const struct {
 		uint64_t shares, weight;
-	} cpu[] = { { 0, 0 },     { 1, 1 },          { 2, 1 },          { 512, 20 },
-		    { 1024, 39 }, { 262144, 10000 }, { 1000000, 10000 } };
+	} cpu[] = {
+		{ 0, 0 }, { 1, 1 }, { 2, 1 }, { 512, 20 }, { 1024, 39 }, { 262144, 10000 }, { 1000000, 10000 }
+	};
 	static const struct {
 		uint64_t blkio, io;
-	} io[] = {
-		{ 0, 0 }, { 10, 1 }, { 500, 4950 }, { 1000, 10000 }, { 5, 1 }, { 60000, 10000 }
-	};
+	} io[] = { { 0, 0 }, { 10, 1 }, { 500, 4950 }, { 1000, 10000 }, { 5, 1 }, { 60000, 10000 } };
 	static const struct {
 		bool has_mem;
 		int64_t mem;
@@ -172,8 +169,8 @@ static void v1_values_become_v2_values(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(swap); i++) {
 		int64_t v = 77;
 
-		assert_int_equal(cg_swap_v2(swap[i].has_mem, swap[i].mem, swap[i].has_swap,
-					    swap[i].memsw, &v, NULL),
+		assert_int_equal(cg_swap_v2(swap[i].has_mem, swap[i].mem, swap[i].has_swap, swap[i].memsw, &v,
+					    NULL),
 				 swap[i].r);
 		assert_true(v == (swap[i].r < 0 ? 77 : swap[i].swap));
 	}
@@ -184,9 +181,7 @@ static void only_missing_controllers_are_switched_on(void **state)
 	char buf[256], tiny[8];
 
 	(void)state;
-	assert_int_equal(
-		cg_v2_missing("cpuset cpu io memory pids dmem\n", "cpu memory\n", buf, sizeof buf),
-		3);
+	assert_int_equal(cg_v2_missing("cpuset cpu io memory pids dmem\n", "cpu memory\n", buf, sizeof buf), 3);
 	assert_string_equal(buf, "+cpuset +io +pids");
 	assert_int_equal(cg_v2_missing("cpu\n", "cpu\n", buf, sizeof buf), 0);
 	assert_string_equal(buf, "");
@@ -225,8 +220,7 @@ static const struct cgroup_device sample[] = {
 
 static void device_lists_merge_and_drop_what_is_covered(void **state)
 {
-	static const char *const want[] = { "b *:* m", "c *:* m", "c 1:3 rwm", "c 5:2 rw",
-					    "c 136:* rwm" };
+	static const char *const want[] = { "b *:* m", "c *:* m", "c 1:3 rwm", "c 5:2 rw", "c 136:* rwm" };
 	static const struct cgroup_device all = { 'a', -1, -1, true, true, true };
 	static const struct cgroup_device bad[] = {
 		{ 'x', 1, 1, true, true, true },
@@ -274,8 +268,8 @@ static void device_list_changes_are_minimal(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
-		_cleanup_(cg_dev_list_done) struct cg_dev_list cur = { 0 }, want = { 0 },
-							       allow = { 0 }, deny = { 0 };
+		_cleanup_(cg_dev_list_done) struct cg_dev_list cur = { 0 }, want = { 0 }, allow = { 0 },
+							       deny = { 0 };
 		char text[256] = "", line[64];
 		bool reset;
 
@@ -285,15 +279,13 @@ static void device_list_changes_are_minimal(void **state)
 		assert_int_equal(reset, t[i].reset);
 		for (size_t j = 0; j < allow.n; j++) {
 			assert_int_equal(cg_dev_format(&allow.v[j], line, sizeof line), 0);
-			(void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s\n",
-				       line);
+			(void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s\n", line);
 		}
 		assert_string_equal(text, t[i].allow);
 		text[0] = '\0';
 		for (size_t j = 0; j < deny.n; j++) {
 			assert_int_equal(cg_dev_format(&deny.v[j], line, sizeof line), 0);
-			(void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s\n",
-				       line);
+			(void)snprintf(text + strlen(text), sizeof text - strlen(text), "%s\n", line);
 		}
 		assert_string_equal(text, t[i].deny);
 	}
@@ -302,8 +294,8 @@ static void device_list_changes_are_minimal(void **state)
 static void malformed_device_lists_are_refused(void **state)
 {
 	static const char *const bad[] = {
-		"c",        "c 1:3",      "c 1 rwm",    "x 1:3 r\n", "c 1:3 rx\n",
-		"c 1:3 \n", "c -1:3 r\n", "c 1:3  r\n", "\n",        "c 99999999999:1 r\n"
+		"c",	    "c 1:3",	  "c 1 rwm",	"x 1:3 r\n", "c 1:3 rx\n",
+		"c 1:3 \n", "c -1:3 r\n", "c 1:3  r\n", "\n",	     "c 99999999999:1 r\n"
 	};
 	struct cg_dev_list l;
 
@@ -357,13 +349,11 @@ static uint64_t interpret(const struct bpf_insn *p, size_t n, const struct bpf_c
 	return 0;
 }
 
-static bool allowed(const struct cg_dev_list *l, char type, uint32_t major, uint32_t minor,
-		    unsigned access)
+static bool allowed(const struct cg_dev_list *l, char type, uint32_t major, uint32_t minor, unsigned access)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (l->v[i].type == type && (l->v[i].major < 0 || l->v[i].major == major) &&
-		    (l->v[i].minor < 0 || l->v[i].minor == minor) &&
-		    (access & ~l->v[i].access) == 0)
+		    (l->v[i].minor < 0 || l->v[i].minor == minor) && (access & ~l->v[i].access) == 0)
 			return true;
 	return l->all;
 }
@@ -381,21 +371,19 @@ static void check_program(const struct cgroup_device *devs, size_t n_devs)
 		for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 			for (size_t j = 0; j < ARRAY_SIZE(numbers); j++)
 				for (int block = 0; block < 2; block++) {
-					uint32_t acc =
-						(access & CG_DEV_R ? BPF_DEVCG_ACC_READ : 0u) |
-						(access & CG_DEV_W ? BPF_DEVCG_ACC_WRITE : 0u) |
-						(access & CG_DEV_M ? BPF_DEVCG_ACC_MKNOD : 0u);
+					uint32_t acc = (access & CG_DEV_R ? BPF_DEVCG_ACC_READ : 0u) |
+						       (access & CG_DEV_W ? BPF_DEVCG_ACC_WRITE : 0u) |
+						       (access & CG_DEV_M ? BPF_DEVCG_ACC_MKNOD : 0u);
 					struct bpf_cgroup_dev_ctx ctx = {
-						.access_type =
-							acc << 16 | (block ? BPF_DEVCG_DEV_BLOCK
-									   : BPF_DEVCG_DEV_CHAR),
+						.access_type = acc << 16 |
+							       (block ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR),
 						.major = numbers[i],
 						.minor = numbers[j],
 					};
 
 					assert_int_equal(interpret(p, n, &ctx),
-							 allowed(&l, block ? 'b' : 'c', numbers[i],
-								 numbers[j], access));
+							 allowed(&l, block ? 'b' : 'c', numbers[i], numbers[j],
+								 access));
 				}
 }
 
@@ -437,9 +425,8 @@ static void resources_become_unit_properties(void **state)
 
 	(void)state;
 	assert_int_equal(cg_systemd_resources(&res, false, &v1, NULL), 0);
-	assert_string_equal(v1.v,
-			    "MemoryLimit t 1048576\nCPUShares t 1024\nCPUQuotaPerSecUSec t 130000\n"
-			    "TasksMax t 18446744073709551615\n");
+	assert_string_equal(v1.v, "MemoryLimit t 1048576\nCPUShares t 1024\nCPUQuotaPerSecUSec t 130000\n"
+				  "TasksMax t 18446744073709551615\n");
 	assert_int_equal(cg_systemd_resources(&res, true, &v2, NULL), 0);
 	assert_string_equal(v2.v, "MemoryMax t 1048576\nMemorySwapMax t 2097152\nCPUWeight t "
 				  "39\nAllowedCPUs ay 0702\n"
@@ -450,18 +437,15 @@ static void resources_become_unit_properties(void **state)
 	res.unified = (struct oci_unified *)(uintptr_t)unified;
 	res.n_unified = ARRAY_SIZE(unified);
 	assert_int_equal(cg_systemd_resources(&res, true, &v3, NULL), 0);
-	assert_string_equal(
-		v3.v,
-		"MemoryHigh t 18446744073709551615\nTasksMax t 7\nCPUQuotaPeriodUSec t 50000\n"
-		"CPUQuotaPerSecUSec t 18446744073709551615\n");
+	assert_string_equal(v3.v, "MemoryHigh t 18446744073709551615\nTasksMax t 7\nCPUQuotaPeriodUSec t 50000\n"
+				  "CPUQuotaPerSecUSec t 18446744073709551615\n");
 	res = (struct oci_resources){ .cpus = "3-1" };
 	assert_int_equal(cg_systemd_resources(&res, true, &v3, NULL), -EINVAL);
 }
 
 static void devices_become_unit_properties(void **state)
 {
-	static const char proc[] =
-		"Character devices:\n  1 mem\n136 pts\n\nBlock devices:\n  8 sd\n";
+	static const char proc[] = "Character devices:\n  1 mem\n136 pts\n\nBlock devices:\n  8 sd\n";
 	_cleanup_(cg_dev_list_done) struct cg_dev_list l = { 0 }, wild = { 0 };
 	_cleanup_(cg_text_done) struct cg_text t = { 0 };
 	static const struct cgroup_device minor_only = { 'c', -1, 3, true, false, false };
@@ -469,10 +453,9 @@ static void devices_become_unit_properties(void **state)
 	(void)state;
 	assert_int_equal(cg_dev_normalize(sample, ARRAY_SIZE(sample), &l, NULL), 0);
 	assert_int_equal(cg_systemd_devices(&l, proc, &t, NULL), 0);
-	assert_string_equal(
-		t.v, "DevicePolicy s strict\nDeviceAllow a(ss)\nDeviceAllow a(ss) block-* m\n"
-		     "DeviceAllow a(ss) char-* m\nDeviceAllow a(ss) /dev/char/1:3 rwm\n"
-		     "DeviceAllow a(ss) /dev/char/5:2 rw\nDeviceAllow a(ss) char-pts rwm\n");
+	assert_string_equal(t.v, "DevicePolicy s strict\nDeviceAllow a(ss)\nDeviceAllow a(ss) block-* m\n"
+				 "DeviceAllow a(ss) char-* m\nDeviceAllow a(ss) /dev/char/1:3 rwm\n"
+				 "DeviceAllow a(ss) /dev/char/5:2 rw\nDeviceAllow a(ss) char-pts rwm\n");
 	assert_int_equal(cg_dev_normalize(&minor_only, 1, &wild, NULL), 0);
 	assert_int_equal(cg_systemd_devices(&wild, proc, &t, NULL), -EINVAL);
 }
@@ -481,10 +464,8 @@ static void devices_become_unit_properties(void **state)
 
 static void key_value_text_is_read_strictly(void **state)
 {
-	static const char *const bad[] = { "a\n",     "a 1 \n",
-					   "a  1\n",  " a 1\n",
-					   "a -1\n",  "\n",
-					   "a 1\n\n", "a 18446744073709551616\n",
+	static const char *const bad[] = { "a\n",    "a 1 \n", "a  1\n",  " a 1\n",
+					   "a -1\n", "\n",     "a 1\n\n", "a 18446744073709551616\n",
 					   "a\t1\n" };
 	uint64_t v;
 
@@ -501,7 +482,7 @@ static void key_value_text_is_read_strictly(void **state)
 
 static void cpu_lists_are_ascending_and_bounded(void **state)
 {
-	static const char *const bad[] = { "1,", ",1",   "3-1",     "1,1", "1-3,2", "a",
+	static const char *const bad[] = { "1,", ",1",	 "3-1",	    "1,1", "1-3,2", "a",
 					   "1-", "8192", "0-99999", "0 1", "1\n2",  "-1" };
 	_cleanup_free_ uint16_t *v = NULL;
 	uint16_t *none = NULL;
@@ -542,9 +523,8 @@ static void io_statistics_become_entries(void **state)
 	assert_json(a, "[{\"major\":8,\"minor\":0,\"op\":\"Read\",\"value\":5},{\"major\":8,"
 		       "\"minor\":16,\"value\":9}]");
 	assert_int_equal(
-		cg_iostat_parse(
-			"8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0 cost.x=1.5\n252:1 \n",
-			&a, &b),
+		cg_iostat_parse("8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0 cost.x=1.5\n252:1 \n", &a,
+				&b),
 		0);
 	assert_json(a, "[{\"major\":8,\"minor\":0,\"op\":\"Read\",\"value\":1},{\"major\":8,"
 		       "\"minor\":0,\"op\":\"Write\",\"value\":2},"
@@ -562,13 +542,10 @@ static void pressure_is_read_strictly(void **state)
 	json_t *o;
 
 	(void)state;
-	assert_int_equal(cg_pressure_parse("some avg10=1.50 avg60=0.00 avg300=0.00 total=7\n", &o),
-			 0);
+	assert_int_equal(cg_pressure_parse("some avg10=1.50 avg60=0.00 avg300=0.00 total=7\n", &o), 0);
 	assert_json(o, "{\"some\":{\"avg10\":1.5,\"avg300\":0.0,\"avg60\":0.0,\"total\":7}}");
-	assert_int_equal(cg_pressure_parse("some avg10=1.5 avg60=0.00 avg300=0.00 total=7\n", &o),
-			 -EINVAL);
-	assert_int_equal(cg_pressure_parse("all avg10=1.50 avg60=0.00 avg300=0.00 total=7\n", &o),
-			 -EINVAL);
+	assert_int_equal(cg_pressure_parse("some avg10=1.5 avg60=0.00 avg300=0.00 total=7\n", &o), -EINVAL);
+	assert_int_equal(cg_pressure_parse("all avg10=1.50 avg60=0.00 avg300=0.00 total=7\n", &o), -EINVAL);
 }
 
 static void process_lists_skip_strangers_and_sort(void **state)

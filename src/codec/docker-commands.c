@@ -244,7 +244,8 @@ static const struct command commands[] = {
 	{ "buildx create\0buildx inspect\0buildx ls\0buildx use", NONE, DRIVER, 0 },
 	{ "buildx rm\0buildx stop", NONE, DRIVER, 0 },
 	{ "buildx imagetools\0buildx version\0buildx install\0"
-	  "buildx uninstall", NONE, NONE, 0 },
+	  "buildx uninstall",
+	  NONE, NONE, 0 },
 
 	{ "network ls\0network list", KEY(r_network_list), NONE, 0 },
 	{ "network inspect", KEY(r_network_inspect), NONE, 0 },

@@ -114,7 +114,8 @@ static void check_owner_map(const uint8_t *data)
 	/* As settings allow: a pool below 2^31, and one id less, as the last id has no shadow. */
 	uint32_t base = 65536 + number(data) % (0x7fff0000u - 65536), main_id = number(data + 4) % (ID_RANGE + 2);
 	uint32_t owner = number(data + 8);
-	bool owned = owner != 0 && main_id < ID_RANGE && !(owner >= base && owner < base + ID_RANGE) && owner < ID_SHADOW;
+	bool owned = owner != 0 && main_id < ID_RANGE && !(owner >= base && owner < base + ID_RANGE) &&
+		     owner < ID_SHADOW;
 	struct id_extent x, seen[16];
 	char text[512], *cursor = text;
 	uint64_t mapped = 0;
@@ -128,7 +129,8 @@ static void check_owner_map(const uint8_t *data)
 		check_extent(&x, base, (uint64_t)base + main_id, owner, owned);
 		for (size_t i = 0; i < n; i++) {
 			CHECK(x.inside >= seen[i].inside + seen[i].count || seen[i].inside >= x.inside + x.count);
-			CHECK(x.outside >= seen[i].outside + seen[i].count || seen[i].outside >= x.outside + x.count);
+			CHECK(x.outside >= seen[i].outside + seen[i].count ||
+			      seen[i].outside >= x.outside + x.count);
 		}
 		seen[n++] = x;
 		mapped += x.count;

@@ -41,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(!ours);
 		/* jansson drops a NUL that follows a number */
 		if (theirs && !memchr(buf, '\0', size))
-			CHECK(strstr(e.msg, "nested over") || strstr(e.msg, "more than") || strstr(e.msg, "too long"));
+			CHECK(strstr(e.msg, "nested over") || strstr(e.msg, "more than") ||
+			      strstr(e.msg, "too long"));
 	} else if (theirs) {
 		CHECK(!memchr(buf, '\0', size));
 		CHECK(json_equal(ours, theirs));

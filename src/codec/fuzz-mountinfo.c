@@ -76,7 +76,8 @@ static void check_again(const struct mountinfo *m)
 	CHECK(fclose(f) == 0);
 	cursor = text;
 	CHECK(mountinfo_next(&cursor, &again) == 1 && *cursor == '\0');
-	CHECK(again.id == m->id && again.parent == m->parent && again.major == m->major && again.minor == m->minor);
+	CHECK(again.id == m->id && again.parent == m->parent && again.major == m->major &&
+	      again.minor == m->minor);
 	CHECK(same(again.root, m->root) && same(again.target, m->target) && same(again.fstype, m->fstype) &&
 	      same(again.source, m->source) && same(again.super_options, m->super_options));
 	free(text);

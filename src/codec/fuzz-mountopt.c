@@ -11,7 +11,7 @@
 #include "codec/mountopt.h"
 
 #define MAX_WORDS 2048
-#define ATIME ((uint64_t)MOUNT_ATTR__ATIME)
+#define ATIME	  ((uint64_t)MOUNT_ATTR__ATIME)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -19,8 +19,10 @@ static const struct {
 	const char *on, *off;
 	uint64_t bit;
 } pairs[] = {
-	{ "ro", "rw", MOUNT_ATTR_RDONLY },	     { "nosuid", "suid", MOUNT_ATTR_NOSUID },
-	{ "nodev", "dev", MOUNT_ATTR_NODEV },	     { "noexec", "exec", MOUNT_ATTR_NOEXEC },
+	{ "ro", "rw", MOUNT_ATTR_RDONLY },
+	{ "nosuid", "suid", MOUNT_ATTR_NOSUID },
+	{ "nodev", "dev", MOUNT_ATTR_NODEV },
+	{ "noexec", "exec", MOUNT_ATTR_NOEXEC },
 	{ "nodiratime", "diratime", MOUNT_ATTR_NODIRATIME },
 	{ "nosymfollow", "symfollow", 0x00200000 },
 };
@@ -51,7 +53,8 @@ static void check_pairs(const struct oci_strv *w, const char *prefix, uint64_t s
 		CHECK(!(set & pairs[i].bit) == (last != 1) && !(clear & pairs[i].bit) == (last != 0));
 	}
 	/* One atime mode at most, and nothing else besides the pairs. */
-	CHECK((set & ATIME) == 0 || (set & ATIME) == MOUNT_ATTR_NOATIME || (set & ATIME) == MOUNT_ATTR_STRICTATIME);
+	CHECK((set & ATIME) == 0 || (set & ATIME) == MOUNT_ATTR_NOATIME ||
+	      (set & ATIME) == MOUNT_ATTR_STRICTATIME);
 	CHECK(!((set | clear) & ~(ATIME | 0x8f | 0x00200000)));
 	CHECK(!(set & clear & ~ATIME));
 }
@@ -94,7 +97,8 @@ static void check_twice(const struct oci_strv *w, const struct mount_options *o)
 		v[i] = w->v[i % w->n];
 	CHECK(mount_options_parse(&twice, &again, NULL) == 0);
 	CHECK(again.set == o->set && again.rec_set == o->rec_set);
-	CHECK((again.clear & ~ATIME) == (o->clear & ~ATIME) && (again.rec_clear & ~ATIME) == (o->rec_clear & ~ATIME));
+	CHECK((again.clear & ~ATIME) == (o->clear & ~ATIME) &&
+	      (again.rec_clear & ~ATIME) == (o->rec_clear & ~ATIME));
 	CHECK(again.propagation == o->propagation && again.propagation_recursive == o->propagation_recursive);
 	CHECK(again.n_data == 2 * o->n_data);
 	mount_options_done(&again);

@@ -9,7 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_throttle(const struct oci_blkio_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		CHECK(l->v[i].major >= 0 && l->v[i].major <= 4095 && l->v[i].minor >= 0 && l->v[i].minor <= 1048575);
+		CHECK(l->v[i].major >= 0 && l->v[i].major <= 4095 && l->v[i].minor >= 0 &&
+		      l->v[i].minor <= 1048575);
 }
 
 static void check_resources(const struct oci_resources *r)
@@ -36,7 +37,8 @@ static void check_resources(const struct oci_resources *r)
 	for (size_t i = 0; i < r->n_hugetlb; i++)
 		CHECK(!strpbrk(r->hugetlb[i].page_size, "/. "));
 	for (size_t i = 0; i < r->n_unified; i++)
-		CHECK(!strchr(r->unified[i].key, '/') && strcmp(r->unified[i].key, "..") != 0 && r->unified[i].value);
+		CHECK(!strchr(r->unified[i].key, '/') && strcmp(r->unified[i].key, "..") != 0 &&
+		      r->unified[i].value);
 	for (size_t i = 0; i < r->n_rdma; i++)
 		CHECK(*r->rdma[i].device);
 	CHECK(!r->cpus || !r->cpus[strspn(r->cpus, "0123456789,-")]);
@@ -64,7 +66,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text = rewritten(res.json);
 	CHECK(oci_resources_parse(text, strlen(text), &again, NULL) == 0);
 	CHECK(res.n_devices == again.n_devices && res.n_unified == again.n_unified && res.n_rdma == again.n_rdma);
-	CHECK(res.mem_limit == again.mem_limit && res.cpu_shares == again.cpu_shares && same(res.cpus, again.cpus));
+	CHECK(res.mem_limit == again.mem_limit && res.cpu_shares == again.cpu_shares &&
+	      same(res.cpus, again.cpus));
 	CHECK(res.read_bps.n == again.read_bps.n);
 	for (size_t i = 0; i < res.read_bps.n; i++)
 		CHECK(res.read_bps.v[i].rate == again.read_bps.v[i].rate);

@@ -95,14 +95,17 @@ static void check_same(const struct oci_spec *a, const struct oci_spec *b)
 {
 	CHECK(same(a->hostname, b->hostname) && same(a->process.cwd, b->process.cwd));
 	CHECK(a->process.args.n == b->process.args.n && a->process.caps.bounding == b->process.caps.bounding);
-	CHECK(a->n_mounts == b->n_mounts && a->poststop.n == b->poststop.n && a->n_annotations == b->n_annotations);
-	CHECK(a->linux_.n_devices == b->linux_.n_devices && a->linux_.seccomp.n_rules == b->linux_.seccomp.n_rules);
+	CHECK(a->n_mounts == b->n_mounts && a->poststop.n == b->poststop.n &&
+	      a->n_annotations == b->n_annotations);
+	CHECK(a->linux_.n_devices == b->linux_.n_devices &&
+	      a->linux_.seccomp.n_rules == b->linux_.seccomp.n_rules);
 	for (size_t i = 0; i < a->linux_.seccomp.n_rules; i++) {
 		const struct oci_seccomp_rule *r = &a->linux_.seccomp.rules[i], *q = &b->linux_.seccomp.rules[i];
 
 		CHECK(r->n_args == q->n_args && r->errno_ret == q->errno_ret && same(r->action, q->action));
 		for (size_t j = 0; j < r->n_args; j++)
-			CHECK(r->args[j].value == q->args[j].value && r->args[j].value_two == q->args[j].value_two);
+			CHECK(r->args[j].value == q->args[j].value &&
+			      r->args[j].value_two == q->args[j].value_two);
 	}
 }
 

@@ -86,7 +86,8 @@ static bool is_out_of_order(const char *text)
 
 		if (data && (strncmp(p, "lowerdir=", 9) == 0 || strncmp(p, "lowerdir+=", 10) == 0))
 			return true;
-		data |= strncmp(p, "datadir+=", 9) == 0 || (strncmp(p, "lowerdir=", 9) == 0 && memmem(p, len, "::", 2));
+		data |= strncmp(p, "datadir+=", 9) == 0 ||
+			(strncmp(p, "lowerdir=", 9) == 0 && memmem(p, len, "::", 2));
 	}
 	return false;
 }

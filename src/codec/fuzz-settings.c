@@ -26,10 +26,8 @@ static void check_rules(const struct settings *s)
 	check(s->file && s->pool_first >= 65536 && s->pool_count >= 1);
 	check((uint64_t)s->pool_first + (uint64_t)s->pool_count * 65536 <= 0x80000000u);
 	for (size_t i = 0; i < s->n_shares; i++) {
-		check(lex_is_clean(s->shares[i].path) && strcmp(s->shares[i].path, "/") != 0 &&
-		      s->shares[i].rule);
-		check(!lex_is_below(s->shares[i].path, "/proc") &&
-		      !lex_is_below(s->shares[i].path, "/sys") &&
+		check(lex_is_clean(s->shares[i].path) && strcmp(s->shares[i].path, "/") != 0 && s->shares[i].rule);
+		check(!lex_is_below(s->shares[i].path, "/proc") && !lex_is_below(s->shares[i].path, "/sys") &&
 		      !lex_is_below(s->shares[i].path, "/dev"));
 		check(s->shares[i].mapping <= SETTINGS_MAP_CONTAINER);
 		if (i < 300)
@@ -48,7 +46,8 @@ static void check_image(const struct settings_socket *s, size_t i)
 
 	check(im->text && *im->text && im->setting && im->commands_setting);
 	check(im->kind != SOCKET_IMAGE_ID || image_digest_valid(im->id));
-	check(im->kind != SOCKET_IMAGE_LABEL || (*im->label.key && im->label.value && !strchr(im->label.key, '=')));
+	check(im->kind != SOCKET_IMAGE_LABEL ||
+	      (*im->label.key && im->label.value && !strchr(im->label.key, '=')));
 	check(im->kind == SOCKET_IMAGE_LABEL || im->n_builders == 0);
 	check(im->until == 0 || (im->until >= 946684800 && im->until <= 253402300799));
 	check(im->create.networks || im->create.n_networks == 0);
@@ -84,9 +83,10 @@ static void check_same_socket(const struct settings_socket *a, const struct sett
 	for (size_t i = 0; i < a->n_images; i++) {
 		const struct socket_image *x = &a->images[i], *y = &b->images[i];
 
-		check(strcmp(x->text, y->text) == 0 && strcmp(x->setting, y->setting) == 0 && x->until == y->until &&
-		      x->read_only == y->read_only && x->own_only == y->own_only && x->learn == y->learn &&
-		      x->derived == y->derived && x->create.no_binds == y->create.no_binds &&
+		check(strcmp(x->text, y->text) == 0 && strcmp(x->setting, y->setting) == 0 &&
+		      x->until == y->until && x->read_only == y->read_only && x->own_only == y->own_only &&
+		      x->learn == y->learn && x->derived == y->derived &&
+		      x->create.no_binds == y->create.no_binds &&
 		      x->create.no_privileged == y->create.no_privileged &&
 		      x->create.n_networks == y->create.n_networks && x->create.n_labels == y->create.n_labels &&
 		      memcmp(&x->commands.listed, &y->commands.listed, sizeof x->commands.listed) == 0);
@@ -95,8 +95,8 @@ static void check_same_socket(const struct settings_socket *a, const struct sett
 
 static void check_same(const struct settings *a, const struct settings *b)
 {
-	check(a->enabled == b->enabled && a->allow_hooks == b->allow_hooks &&
-	      a->pool_first == b->pool_first && a->pool_count == b->pool_count);
+	check(a->enabled == b->enabled && a->allow_hooks == b->allow_hooks && a->pool_first == b->pool_first &&
+	      a->pool_count == b->pool_count);
 	check(a->n_shares == b->n_shares && a->n_devices == b->n_devices &&
 	      a->n_engine_roots == b->n_engine_roots);
 	for (size_t i = 0; i < a->n_shares; i++)
@@ -145,8 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(r <= 0);
 	if (r < 0) {
 		/* one line that names the file, and nothing handed out */
-		check(e.code == -r && strncmp(e.msg, "fuzz: ", 6) == 0 &&
-		      strpbrk(e.msg, "\n\r\x1b") == NULL);
+		check(e.code == -r && strncmp(e.msg, "fuzz: ", 6) == 0 && strpbrk(e.msg, "\n\r\x1b") == NULL);
 		check(s.json == NULL && s.shares == NULL);
 		return 0;
 	}

@@ -24,8 +24,8 @@ static void check_again(const struct state *s)
 	CHECK(state_parse("x", text, strlen(text), &b, NULL) == 0);
 	CHECK(same(s->id, b.id) && same(s->bundle, b.bundle) && same(s->rootfs, b.rootfs) &&
 	      same(s->created, b.created) && same(s->cgroups_path, b.cgroups_path));
-	CHECK(s->pid == b.pid && s->start_time == b.start_time && s->base == b.base && s->rootfs_dev == b.rootfs_dev &&
-	      s->engine_dev == b.engine_dev);
+	CHECK(s->pid == b.pid && s->start_time == b.start_time && s->base == b.base &&
+	      s->rootfs_dev == b.rootfs_dev && s->engine_dev == b.engine_dev);
 	CHECK(s->systemd_cgroup == b.systemd_cgroup && s->delegated == b.delegated &&
 	      s->has_poststart == b.has_poststart && s->has_poststop == b.has_poststop);
 	CHECK(same_json(s->annotations, b.annotations) && same_json(s->cgroup, b.cgroup));
@@ -79,7 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r = state_parse("/run/x/state.json", (const char *)data, size, &s, &e);
 	if (r < 0) {
 		CHECK(r == -EPROTO && e.code == EPROTO && memcmp(&s, &untouched, sizeof s) == 0);
-		CHECK(strncmp(e.msg, "/run/x/state.json is damaged: ", 30) == 0 && strstr(e.msg, "delete --force"));
+		CHECK(strncmp(e.msg, "/run/x/state.json is damaged: ", 30) == 0 &&
+		      strstr(e.msg, "delete --force"));
 		for (const char *p = e.msg; *p; p++)
 			CHECK(*p >= ' ' && *p <= '~');
 		return 0;

@@ -92,8 +92,8 @@ int idtext_next_map(char **cursor, struct id_extent *ret)
 
 	if (!line)
 		return 0;
-	if (map_field(&line, &x.inside) < 0 || map_field(&line, &x.outside) < 0 || map_field(&line, &x.count) < 0 ||
-	    *line != '\0' || x.count == 0)
+	if (map_field(&line, &x.inside) < 0 || map_field(&line, &x.outside) < 0 ||
+	    map_field(&line, &x.count) < 0 || *line != '\0' || x.count == 0)
 		return -EPROTO;
 	*ret = x;
 	return 1;
@@ -127,7 +127,8 @@ static void put_extent(char *text, size_t size, size_t *len, uint64_t first, uin
 size_t idtext_owner_map(uint32_t base, uint32_t main_id, uint32_t owner, char *text, size_t size)
 {
 	uint64_t main_disk = (uint64_t)base + main_id, range_end = (uint64_t)base + ID_RANGE;
-	bool owned = owner != 0 && main_id < ID_RANGE && !(owner >= base && owner < range_end) && owner < ID_SHADOW;
+	bool owned = owner != 0 && main_id < ID_RANGE && !(owner >= base && owner < range_end) &&
+		     owner < ID_SHADOW;
 	/* Places where the straight line "disk d -> 2^31 + d" is interrupted, in ascending order of d. */
 	uint64_t at = 0;
 	size_t len = 0;

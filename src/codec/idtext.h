@@ -42,7 +42,7 @@ int idtext_next_map(char **cursor, struct id_extent *ret);
 size_t idtext_owner_map(uint32_t base, uint32_t main_id, uint32_t owner, char *text, size_t size);
 
 #define ID_SHADOW 0x80000000u /* where other accounts' ids appear */
-#define ID_RANGE 65536u
+#define ID_RANGE  65536u
 
 /* idtext_parse_slot() - a registry file: lines "owner <absolute path>\n". Cut the next owner off. 1, 0, -EPROTO. */
 int idtext_next_slot_owner(char **cursor, const char **ret_owner);

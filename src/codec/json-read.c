@@ -424,8 +424,9 @@ static int read_inside(struct reader *r, json_t *root)
 		f = &stack[depth - 1];
 		skip_blanks(r);
 		if (r->p == r->end)
-			return bad(r, r->p, f->object ? "the document ends inside an object"
-						      : "the document ends inside an array");
+			return bad(r, r->p,
+				   f->object ? "the document ends inside an object"
+					     : "the document ends inside an array");
 		if (f->state != FRAME_COMMA && *r->p == (f->object ? '}' : ']')) {
 			r->p++;
 			depth--;
@@ -433,7 +434,8 @@ static int read_inside(struct reader *r, json_t *root)
 		}
 		if (f->state == FRAME_VALUE) {
 			if (*r->p != ',')
-				return bad(r, r->p, f->object ? "',' or '}' was expected" : "',' or ']' was expected");
+				return bad(r, r->p,
+					   f->object ? "',' or '}' was expected" : "',' or ']' was expected");
 			r->p++;
 			f->state = FRAME_COMMA;
 			continue;

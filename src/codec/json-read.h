@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 
-#define JSON_READ_DEPTH	 64	      /* nested arrays and objects */
+#define JSON_READ_DEPTH	 64	    /* nested arrays and objects */
 #define JSON_READ_VALUES (1u << 18) /* values in one document: bounds memory */
 
 /*

@@ -18,8 +18,7 @@ bool lex_is_clean(const char *p)
 		const char *name = c + 1;
 		size_t n = strcspn(name, "/");
 
-		if (n == 0 || (n == 1 && name[0] == '.') ||
-		    (n == 2 && name[0] == '.' && name[1] == '.'))
+		if (n == 0 || (n == 1 && name[0] == '.') || (n == 2 && name[0] == '.' && name[1] == '.'))
 			return false;
 		c = name + n;
 	}
@@ -98,8 +97,7 @@ static bool component_matches(const char *s, size_t len, const char *form, const
 	return len > tail && memcmp(s + len - tail, form + 1, tail) == 0;
 }
 
-bool lex_ends_with(const char *p, const char *const form[], size_t n, const char *id,
-		   struct lex_prefix *ret)
+bool lex_ends_with(const char *p, const char *const form[], size_t n, const char *id, struct lex_prefix *ret)
 {
 	size_t end = lex_whole(p).len;
 

@@ -52,7 +52,6 @@ const char *lex_last(const char *p);
  * component is)
  * @ret: what is before them, borrowed from @p
  */
-bool lex_ends_with(const char *p, const char *const form[], size_t n, const char *id,
-		   struct lex_prefix *ret);
+bool lex_ends_with(const char *p, const char *const form[], size_t n, const char *id, struct lex_prefix *ret);
 
 #endif

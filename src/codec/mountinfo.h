@@ -30,7 +30,7 @@ void mountinfo_unescape(char *s);
 struct overlay_options {
 	char **lower; /* top first; malloc'd array, strings point into the parsed text */
 	size_t n_lower;
-	size_t n_data; /* the last n_data of lower are data-only layers */
+	size_t n_data;	    /* the last n_data of lower are data-only layers */
 	char *upper, *work; /* NULL: read-only overlay */
 	bool metacopy, redirect, userxattr, volatile_, nfs_export;
 };

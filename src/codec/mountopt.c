@@ -13,9 +13,9 @@
 #endif
 
 enum kind {
-	SET,	   /* set attr bits */
-	CLEAR,	   /* clear them */
-	RSET,	   /* the same, recursively */
+	SET,   /* set attr bits */
+	CLEAR, /* clear them */
+	RSET,  /* the same, recursively */
 	RCLEAR,
 	PROPAGATE, /* value: MS_*, with MS_REC for the r- forms */
 	FLAG,	   /* one of the bool members */
@@ -142,8 +142,7 @@ int mount_options_parse(const struct oci_strv *opts, struct mount_options *ret, 
 	if (!o.data)
 		return err_sys(e, ENOMEM, "mount options");
 	for (size_t i = 0; i < opts->n; i++) {
-		const struct word *w =
-			bsearch(opts->v[i], words, ARRAY_SIZE(words), sizeof *words, compare_word);
+		const struct word *w = bsearch(opts->v[i], words, ARRAY_SIZE(words), sizeof *words, compare_word);
 
 		switch (w ? w->kind : SB) {
 		case SET:

@@ -31,8 +31,7 @@ struct oci_at {
 };
 
 /* oci_fail() - refuse: "config.json: linux.resources: <text>". Return: -EINVAL. */
-int oci_fail(const struct oci_at *at, struct err *e, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+int oci_fail(const struct oci_at *at, struct err *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* oci_quote() - untrusted @s as one short printable line in quotes, in @buf. Return: @buf. */
 #define OCI_QUOTE 80
@@ -47,17 +46,17 @@ const char *oci_quote(char buf[static OCI_QUOTE], const char *s);
 int oci_json_load(const char *doc, const char *buf, size_t len, json_t **ret, struct err *e);
 
 enum oci_kind {
-	OCI_STR,   /* const char *; "" counts as absent; .max: longest, in bytes */
-	OCI_PATH,  /* OCI_STR that must start with '/' */
+	OCI_STR,  /* const char *; "" counts as absent; .max: longest, in bytes */
+	OCI_PATH, /* OCI_STR that must start with '/' */
 	OCI_BOOL,
 	OCI_INT,   /* int32_t, int64_t; range .min to .max, the type's when both are 0 */
 	OCI_UINT,  /* uint16_t, uint32_t, uint64_t; as OCI_INT */
 	OCI_STRV,  /* struct oci_strv */
 	OCI_PATHV, /* struct oci_strv of absolute paths */
 	OCI_OBJ,   /* .fn gets the object and the address of the member of the struct */
-	OCI_LIST,  /* array of objects: .fn gets each with a zeroed element of .elem bytes; the count goes to .count */
-	OCI_MAP,   /* object with free names: as OCI_LIST, the name is in at->name, the value has any type */
-	OCI_RAW,   /* .fn gets the value whatever its type */
+	OCI_LIST, /* array of objects: .fn gets each with a zeroed element of .elem bytes; the count goes to .count */
+	OCI_MAP, /* object with free names: as OCI_LIST, the name is in at->name, the value has any type */
+	OCI_RAW, /* .fn gets the value whatever its type */
 };
 
 struct oci_field {
@@ -74,19 +73,20 @@ struct oci_field {
 	int (*fn)(json_t *v, const struct oci_at *at, void *dst, struct err *e);
 };
 
-#define OCI_FIELD(T, KIND, KEY, M, ...)                                                            \
-	{                                                                                          \
+#define OCI_FIELD(T, KIND, KEY, M, ...)                                                               \
+	{                                                                                             \
 		.key = (KEY), .kind = OCI_##KIND, .off = offsetof(T, M), .size = sizeof(((T *)0)->M), \
-		##__VA_ARGS__                                                                      \
+		##__VA_ARGS__                                                                         \
 	}
 #define OCI_HAS(T, M) .has = offsetof(T, M) + 1
 /* An array member @M with its count @N. */
-#define OCI_ARRAY(T, KIND, KEY, M, N, FN, ...)                                                     \
-	OCI_FIELD(T, KIND, KEY, M, .count = offsetof(T, N), .elem = sizeof(*((T *)0)->M), .fn = (FN), ##__VA_ARGS__)
+#define OCI_ARRAY(T, KIND, KEY, M, N, FN, ...)                                                        \
+	OCI_FIELD(T, KIND, KEY, M, .count = offsetof(T, N), .elem = sizeof(*((T *)0)->M), .fn = (FN), \
+		  ##__VA_ARGS__)
 /* A member object whose members land in the same struct. */
-#define OCI_INTO(KEY, FN, ...)                                                                     \
-	{                                                                                          \
-		.key = (KEY), .kind = OCI_OBJ, .fn = (FN), ##__VA_ARGS__                           \
+#define OCI_INTO(KEY, FN, ...)                                           \
+	{                                                                \
+		.key = (KEY), .kind = OCI_OBJ, .fn = (FN), ##__VA_ARGS__ \
 	}
 
 /*

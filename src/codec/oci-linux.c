@@ -11,8 +11,8 @@
 /* ------------------------------------------------------------------ namespaces */
 
 static const struct oci_name ns_names[] = {
-	{ "pid", OCI_NS_PID },	{ "network", OCI_NS_NETWORK }, { "mount", OCI_NS_MOUNT },   { "ipc", OCI_NS_IPC },
-	{ "uts", OCI_NS_UTS },	{ "user", OCI_NS_USER },       { "cgroup", OCI_NS_CGROUP }, { "time", OCI_NS_TIME },
+	{ "pid", OCI_NS_PID }, { "network", OCI_NS_NETWORK }, { "mount", OCI_NS_MOUNT },   { "ipc", OCI_NS_IPC },
+	{ "uts", OCI_NS_UTS }, { "user", OCI_NS_USER },	      { "cgroup", OCI_NS_CGROUP }, { "time", OCI_NS_TIME },
 };
 
 const char *oci_ns_name(enum oci_ns ns)
@@ -86,11 +86,11 @@ int oci_idmap_fill(json_t *v, const struct oci_at *at, void *dst, struct err *e)
 }
 
 #define L struct oci_linux
-#define OFFSET_FIELDS(CLOCK)                                                                       \
-	static const struct oci_field fields[] = {                                                 \
-		OCI_FIELD(L, INT, "secs", CLOCK##_secs),                                           \
-		OCI_FIELD(L, INT, "nanosecs", CLOCK##_nanosecs, .max = 999999999),                 \
-	};                                                                                         \
+#define OFFSET_FIELDS(CLOCK)                                                       \
+	static const struct oci_field fields[] = {                                 \
+		OCI_FIELD(L, INT, "secs", CLOCK##_secs),                           \
+		OCI_FIELD(L, INT, "nanosecs", CLOCK##_nanosecs, .max = 999999999), \
+	};                                                                         \
 	return oci_json_fields(v, at, fields, ARRAY_SIZE(fields), dst, e)
 
 static int boottime_fill(json_t *v, const struct oci_at *at, void *dst, struct err *e)

@@ -11,8 +11,8 @@
  * and a limit of 0 would stop the container dead, so there 0 is "not given".
  */
 
-#define R struct oci_resources
-#define MAJOR_MAX 0xfff	   /* of the kernel's dev_t */
+#define R	  struct oci_resources
+#define MAJOR_MAX 0xfff /* of the kernel's dev_t */
 #define MINOR_MAX 0xfffff
 
 /* ------------------------------------------------------------------ devices */
@@ -92,7 +92,7 @@ static int swappiness_fill(json_t *obj, const struct oci_at *at, R *res, struct 
 	return 0;
 }
 
-#define LIMIT(KEY, M)                                                                              \
+#define LIMIT(KEY, M) \
 	OCI_FIELD(R, INT, KEY, M, .min = -1, .max = INT64_MAX, .zero_is_absent = true, OCI_HAS(R, has_##M))
 
 static int memory_fill(json_t *v, const struct oci_at *at, void *dst, struct err *e)
@@ -158,10 +158,10 @@ static int pids_fill(json_t *v, const struct oci_at *at, void *dst, struct err *
 
 /* ------------------------------------------------------------------ blockIO */
 
-#define B struct oci_blkio_device
+#define B	   struct oci_blkio_device
 #define WEIGHT_MAX 1000
-#define MAJOR_MINOR                                                                                \
-	OCI_FIELD(B, INT, "major", major, .max = MAJOR_MAX, .required = true),                    \
+#define MAJOR_MINOR                                                            \
+	OCI_FIELD(B, INT, "major", major, .max = MAJOR_MAX, .required = true), \
 		OCI_FIELD(B, INT, "minor", minor, .max = MINOR_MAX, .required = true)
 
 static int weight_device_fill(json_t *v, const struct oci_at *at, void *dst, struct err *e)
@@ -278,7 +278,8 @@ static int unified_fill(json_t *v, const struct oci_at *at, void *dst, struct er
 
 	u->key = at->name;
 	if (strchr(u->key, '/') || !strchr(u->key, '.') || *u->key == '.')
-		return oci_fail(at, e, "is not the name of a cgroup file: write it like 'memory.high', without '/'");
+		return oci_fail(at, e,
+				"is not the name of a cgroup file: write it like 'memory.high', without '/'");
 	return oci_json_str(v, at, &u->value, e);
 }
 

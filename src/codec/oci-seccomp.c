@@ -87,7 +87,8 @@ int oci_seccomp_fill(json_t *v, const struct oci_at *at, void *dst, struct err *
 	S *s = dst;
 	static const struct oci_field fields[] = {
 		OCI_FIELD(S, RAW, "defaultAction", default_action, .required = true, .fn = action_fill),
-		OCI_FIELD(S, UINT, "defaultErrnoRet", default_errno, .max = ERRNO_MAX, OCI_HAS(S, has_default_errno)),
+		OCI_FIELD(S, UINT, "defaultErrnoRet", default_errno, .max = ERRNO_MAX,
+			  OCI_HAS(S, has_default_errno)),
 		OCI_FIELD(S, STRV, "architectures", architectures),
 		OCI_FIELD(S, STRV, "flags", flags),
 		OCI_FIELD(S, STR, "listenerPath", listener_path),

@@ -11,7 +11,7 @@
 
 /* The top level of config.json: version, root, mounts, hooks, annotations. */
 
-#define S struct oci_spec
+#define S	      struct oci_spec
 #define HOST_NAME_LEN 64 /* sethostname(2), setdomainname(2) */
 
 /* "1.<number>.<number>", then nothing or a semver suffix: "1.0.2-dev" */

@@ -170,7 +170,8 @@ struct oci_resources {
 	bool has_disable_oom_killer, disable_oom_killer;
 	bool has_use_hierarchy, use_hierarchy;
 	bool has_check_before_update, check_before_update;
-	bool has_cpu_shares, has_cpu_quota, has_cpu_burst, has_cpu_period, has_rt_runtime, has_rt_period, has_cpu_idle;
+	bool has_cpu_shares, has_cpu_quota, has_cpu_burst, has_cpu_period, has_rt_runtime, has_rt_period,
+		has_cpu_idle;
 	uint64_t cpu_shares, cpu_burst, cpu_period, rt_period;
 	int64_t cpu_quota, rt_runtime, cpu_idle;
 	const char *cpus, *mems;

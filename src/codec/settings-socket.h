@@ -44,11 +44,11 @@ struct socket_label {
 
 /* What may be asked for when a container is made through the socket, beyond what the guard forbids anyway. */
 struct socket_create {
-	bool no_privileged; /* "privileged": false: neither that nor CapAdd, Devices, SecurityOpt */
-	bool no_binds;	    /* "binds": false: no host paths; volumes stay */
+	bool no_privileged;    /* "privileged": false: neither that nor CapAdd, Devices, SecurityOpt */
+	bool no_binds;	       /* "binds": false: no host paths; volumes stay */
 	const char **networks; /* owned array; names, "*" at the end stands for anything; NULL: any */
 	size_t n_networks;
-	const char *name_prefix; /* NULL: any, also none */
+	const char *name_prefix;     /* NULL: any, also none */
 	struct socket_label *labels; /* owned array; put on what is made */
 	size_t n_labels;
 };
@@ -82,8 +82,8 @@ enum socket_offline {
 };
 
 struct socket_registry {
-	const char *host; /* as in image_ref.registry */
-	bool insecure;	  /* plain HTTP, or a certificate that nobody vouches for */
+	const char *host;		/* as in image_ref.registry */
+	bool insecure;			/* plain HTTP, or a certificate that nobody vouches for */
 	const char *ca, *auth, *mirror; /* NULL: none; files are absolute paths */
 };
 
@@ -93,10 +93,10 @@ struct settings_socket {
 	size_t n_images;
 	struct docker_command_list commands;
 	bool derived;
-	const char *directory; /* default "/run/caisson/sockets" */
+	const char *directory;			/* default "/run/caisson/sockets" */
 	uint32_t digest_max_age, stale_max_age; /* seconds; defaults 120 and 0 */
 	enum socket_offline offline;
-	const char *proxy; /* NULL: from the environment */
+	const char *proxy;		    /* NULL: from the environment */
 	struct socket_registry *registries; /* owned */
 	size_t n_registries;
 	void *heap; /* owned: texts made while parsing */

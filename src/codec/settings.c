@@ -18,7 +18,7 @@
 #define POOL_LOWEST   65536u	  /* below are the ids of the host's own accounts */
 #define POOL_END      0x80000000u /* some tools still treat ids as signed */
 #define RANGE_SIZE    65536u
-#define RULE_SIZE     64u   /* "filesharingAllowedDirectories[4095]" and the like */
+#define RULE_SIZE     64u /* "filesharingAllowedDirectories[4095]" and the like */
 
 /* The cursor of the settings' heap: filled front to back, sized beforehand. */
 struct heap {
@@ -36,8 +36,7 @@ static const char *heap_rule(struct heap *h, const char *list, size_t index)
 
 /* Add @sh in place of an entry for the same path: caisson.shares refines what the defaults and
  * Docker's list name. */
-static int add_share(struct settings *st, struct settings_share sh, const struct where *w,
-		     struct err *e)
+static int add_share(struct settings *st, struct settings_share sh, const struct where *w, struct err *e)
 {
 	static const char ours[] = "caisson.";
 
@@ -70,9 +69,7 @@ static int parse_filesharing(struct settings *st, json_t *list, struct heap *h, 
 
 		if (!json_is_object(item))
 			return setting_bad_type(
-				e, &w, "",
-				"an object like {\"path\": \"/srv\", \"sharedByDefault\": true}",
-				item);
+				e, &w, "", "an object like {\"path\": \"/srv\", \"sharedByDefault\": true}", item);
 		r = setting_string(item, &w, "path", &path, e);
 		if (r == 0)
 			r = setting_bad(e, &w, "path", "is missing; name the directory");
@@ -88,16 +85,14 @@ static int parse_filesharing(struct settings *st, json_t *list, struct heap *h, 
 	return 0;
 }
 
-static int parse_share(json_t *item, const struct where *w, struct settings_share *sh,
-		       struct err *e)
+static int parse_share(json_t *item, const struct where *w, struct settings_share *sh, struct err *e)
 {
 	static const char *const known[] = { "path", "readOnly", "mapping" };
 	const char *path, *mapping = "owner";
 	int r;
 
 	if (!json_is_object(item))
-		return setting_bad_type(e, w, "", "an object like {\"path\": \"/srv\", \"readOnly\": true}",
-				item);
+		return setting_bad_type(e, w, "", "an object like {\"path\": \"/srv\", \"readOnly\": true}", item);
 	r = setting_only_known(item, w, known, ARRAY_SIZE(known), e);
 	if (r < 0)
 		return r;
@@ -123,8 +118,7 @@ static int parse_share(json_t *item, const struct where *w, struct settings_shar
 	return 0;
 }
 
-static int parse_shares(struct settings *st, json_t *list, const struct where *cw, struct heap *h,
-			struct err *e)
+static int parse_shares(struct settings *st, json_t *list, const struct where *cw, struct heap *h, struct err *e)
 {
 	struct where lw = setting_below(cw, "shares", 0);
 
@@ -160,15 +154,14 @@ static int parse_devices(struct settings *st, json_t *list, const struct where *
 		path = json_string_value(item);
 		if (!lex_is_clean(path) || !lex_is_below(path, "/dev") || strcmp(path, "/dev") == 0)
 			return setting_bad(e, &w, "",
-				   "must be the clean path of a device node below /dev, like "
-				   "\"/dev/fuse\"");
+					   "must be the clean path of a device node below /dev, like "
+					   "\"/dev/fuse\"");
 		st->devices[st->n_devices++].path = path;
 	}
 	return 0;
 }
 
-static int parse_engine_roots(struct settings *st, json_t *list, const struct where *cw,
-			      struct err *e)
+static int parse_engine_roots(struct settings *st, json_t *list, const struct where *cw, struct err *e)
 {
 	struct where lw = setting_below(cw, "engineRoots", 0);
 
@@ -183,8 +176,7 @@ static int parse_engine_roots(struct settings *st, json_t *list, const struct wh
 		if (!json_is_string(item))
 			return setting_bad_type(e, &w, "", "a string like \"/srv/docker\"", item);
 		if (json_string_value(item)[0] == '$')
-			return setting_bad(e, &w, "",
-				   "has a variable; write the full path, like /srv/docker");
+			return setting_bad(e, &w, "", "has a variable; write the full path, like /srv/docker");
 		r = setting_path(&w, "", json_string_value(item), &st->engine_roots[i], e);
 		if (r < 0)
 			return r;
@@ -291,19 +283,14 @@ static int check_version(struct settings *st, json_t *root, struct err *e)
 		return setting_bad_type(e, &top, "configurationFileVersion", "the integer 2", val);
 	if (json_integer_value(val) != 2)
 		return setting_bad(e, &top, "configurationFileVersion",
-			   "is not known; write 2 or leave the key out");
+				   "is not known; write 2 or leave the key out");
 	return 0;
 }
 
-static const struct settings_share home_share = { .path = "/home",
-						  .rule = "built-in default share /home" };
+static const struct settings_share home_share = { .path = "/home", .rule = "built-in default share /home" };
 static const struct settings_share module_shares[] = {
-	{ .path = "/lib/modules",
-	  .read_only = true,
-	  .rule = "built-in default share /lib/modules" },
-	{ .path = "/usr/lib/modules",
-	  .read_only = true,
-	  .rule = "built-in default share /usr/lib/modules" },
+	{ .path = "/lib/modules", .read_only = true, .rule = "built-in default share /lib/modules" },
+	{ .path = "/usr/lib/modules", .read_only = true, .rule = "built-in default share /usr/lib/modules" },
 };
 
 /* Defaults that a file changes piece by piece. @n_shares: how many the file will add at most. */
@@ -377,8 +364,8 @@ static int parse_text(struct settings *st, const char *buf, size_t len, struct e
 	json_error_t je;
 
 	if (len > SETTINGS_MAX)
-		return err_set(e, EFBIG, "%s: has more than %u bytes; it is not a settings file",
-			       st->file, SETTINGS_MAX);
+		return err_set(e, EFBIG, "%s: has more than %u bytes; it is not a settings file", st->file,
+			       SETTINGS_MAX);
 	if (len >= 3 && memcmp(buf, bom, 3) == 0) {
 		buf += 3;
 		len -= 3;
@@ -388,12 +375,11 @@ static int parse_text(struct settings *st, const char *buf, size_t len, struct e
 		return parse_root(st, e);
 	if (json_error_code(&je) == json_error_out_of_memory)
 		return err_sys(e, ENOMEM, "%s", st->file);
-	return err_set(e, EINVAL, "%s: not valid JSON at line %d, column %d: %s; correct it there",
-		       st->file, je.line, je.column, setting_shown(je.text, shown_text));
+	return err_set(e, EINVAL, "%s: not valid JSON at line %d, column %d: %s; correct it there", st->file,
+		       je.line, je.column, setting_shown(je.text, shown_text));
 }
 
-int settings_parse(const char *file, const char *buf, size_t len, struct settings *ret,
-		   struct err *e)
+int settings_parse(const char *file, const char *buf, size_t len, struct settings *ret, struct err *e)
 {
 	struct settings st = { .file = buf ? file : DEFAULTS_NAME };
 	int r;

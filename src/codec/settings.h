@@ -18,9 +18,9 @@
 #define SETTINGS_MAX (1u << 20)
 
 enum settings_mapping {
-	SETTINGS_MAP_OWNER,    /* container's main user <-> owner of the shared directory; everything else in the container's range */
+	SETTINGS_MAP_OWNER, /* container's main user <-> owner of the shared directory; everything else in the container's range */
 	SETTINGS_MAP_IDENTITY, /* ids on disk = ids in the container (by policy only) */
-	SETTINGS_MAP_CONTAINER,/* ids on disk 0..65535 <-> container 0..65535, like a volume; not for directories of accounts */
+	SETTINGS_MAP_CONTAINER, /* ids on disk 0..65535 <-> container 0..65535, like a volume; not for directories of accounts */
 };
 
 enum settings_view {
@@ -53,22 +53,25 @@ struct settings {
 	/* Where it came from: of several files the first; "built-in defaults" without one. Borrowed after settings_parse(),
 	 * of sources[0] after settings_merge(). */
 	const char *file;
-	struct settings_source *sources; /* owned; in the order in which they were applied; empty after settings_parse() */
+	struct settings_source
+		*sources; /* owned; in the order in which they were applied; empty after settings_parse() */
 	size_t n_sources;
-	char *note; /* owned; NULL, or why the users' file was left out */
+	char *note;   /* owned; NULL, or why the users' file was left out */
 	bool enabled; /* enhancedContainerIsolation.value: the runtime isolates always; kept for the guard */
-	bool locked;  /* enhancedContainerIsolation.locked; true unless a file says false: users change nothing then */
-	struct settings_share *shares; /* filesharingAllowedDirectories + caisson.shares; default /home owner-mapped, /lib/modules and /usr/lib/modules ro */
+	bool locked; /* enhancedContainerIsolation.locked; true unless a file says false: users change nothing then */
+	struct settings_share *
+		shares; /* filesharingAllowedDirectories + caisson.shares; default /home owner-mapped, /lib/modules and /usr/lib/modules ro */
 	size_t n_shares;
 	struct settings_device *devices; /* caisson.allowedDevices; default /dev/fuse, /dev/net/tun */
 	size_t n_devices;
 	const char **engine_roots; /* caisson.engineRoots: extra data roots whose volumes are engine-managed */
 	size_t n_engine_roots;
-	uint32_t pool_first, pool_count; /* caisson.idPool: default 100000 and 32760 ranges; ends below 0x80000000 */
-	bool allow_hooks;		 /* caisson.allowHooks, default true: hooks come from the bundle, i.e. from the engine */
+	uint32_t pool_first,
+		pool_count; /* caisson.idPool: default 100000 and 32760 ranges; ends below 0x80000000 */
+	bool allow_hooks; /* caisson.allowHooks, default true: hooks come from the bundle, i.e. from the engine */
 	enum settings_view resource_view; /* caisson.resourceView, default "asked" */
-	const char **host_sysctls;	 /* reserved: none */
-	struct settings_socket socket;	 /* who may have the engine's socket, and for what: the guard's */
+	const char **host_sysctls;	  /* reserved: none */
+	struct settings_socket socket;	  /* who may have the engine's socket, and for what: the guard's */
 };
 
 /*

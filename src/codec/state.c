@@ -96,12 +96,13 @@ static json_t *string_or_null(const char *s)
 
 char *state_format(const struct state *s)
 {
-	json_t *o = json_pack("{s:s, s:s, s:i, s:I, s:I, s:s, s:o, s:s, s:o, s:b, s:b, s:b, s:b, s:b, s:I, s:I}", "ociVersion",
-			      "1.2.0", "id", s->id, "pid", (int)s->pid, "startTime", (json_int_t)s->start_time, "base",
-			      (json_int_t)s->base, "bundle", s->bundle, "rootfs", string_or_null(s->rootfs), "created",
-			      s->created, "cgroupsPath", string_or_null(s->cgroups_path), "systemdCgroup",
-			      (int)s->systemd_cgroup, "delegated", (int)s->delegated, "supervised",
-			      (int)s->supervised, "hasPoststart", (int)s->has_poststart, "hasPoststop", (int)s->has_poststop, "rootfsDev",
+	json_t *o = json_pack("{s:s, s:s, s:i, s:I, s:I, s:s, s:o, s:s, s:o, s:b, s:b, s:b, s:b, s:b, s:I, s:I}",
+			      "ociVersion", "1.2.0", "id", s->id, "pid", (int)s->pid, "startTime",
+			      (json_int_t)s->start_time, "base", (json_int_t)s->base, "bundle", s->bundle,
+			      "rootfs", string_or_null(s->rootfs), "created", s->created, "cgroupsPath",
+			      string_or_null(s->cgroups_path), "systemdCgroup", (int)s->systemd_cgroup,
+			      "delegated", (int)s->delegated, "supervised", (int)s->supervised, "hasPoststart",
+			      (int)s->has_poststart, "hasPoststop", (int)s->has_poststop, "rootfsDev",
 			      (json_int_t)s->rootfs_dev, "engineDev", (json_int_t)s->engine_dev);
 	char *text;
 

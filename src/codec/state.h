@@ -12,9 +12,9 @@
 /* state.json: what the commands keep about a container between calls. Pure. */
 struct state {
 	char *id, *bundle, *rootfs, *created, *cgroups_path; /* rootfs and cgroups_path may be NULL */
-	int32_t pid;	   /* of init, 0: none yet */
+	int32_t pid;					     /* of init, 0: none yet */
 	uint64_t start_time; /* of init; never 0 together with a pid, as that would match any process */
-	uint32_t base;	   /* first id of the range, 0: none yet */
+	uint32_t base;	     /* first id of the range, 0: none yet */
 	uint64_t rootfs_dev, engine_dev;
 	bool systemd_cgroup, delegated, supervised, has_poststart, has_poststop;
 	json_t *annotations, *cgroup; /* may be NULL; not looked into */

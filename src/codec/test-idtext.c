@@ -79,8 +79,9 @@ static void maps_are_read_as_the_kernel_prints_them(void **state)
 	char text[] = "         0     100000      65536\n"
 		      "     65536          0 4294967295\n"
 		      "1 2 3";
-	static const char *const bad[] = { "\n", "0 1\n", "0 1 2 3\n", "0 1 x\n", "x 1 2\n", "0 x 2\n", "0 1 0\n", "0 1 2 \n",
-					   "0 1 4294967296\n", "-1 1 1\n", "0\t1\t2\n", "0 1\n2\n" };
+	static const char *const bad[] = { "\n",	"0 1\n",   "0 1 2 3\n", "0 1 x\n",	    "x 1 2\n",
+					   "0 x 2\n",	"0 1 0\n", "0 1 2 \n",	"0 1 4294967296\n", "-1 1 1\n",
+					   "0\t1\t2\n", "0 1\n2\n" };
 	char *cursor = text;
 	struct id_extent x;
 
@@ -105,7 +106,8 @@ static void maps_are_read_as_the_kernel_prints_them(void **state)
 static void slot_owners_are_absolute_paths(void **state)
 {
 	char text[] = "owner /run/a/x y\nowner /\nowner relative\nowner /z\n";
-	static const char *const bad[] = { "\n", "owner\n", "owner \n", "Owner /a\n", " owner /a\n", "owner  /a\n", "/a\n" };
+	static const char *const bad[] = { "\n",	  "owner\n",	 "owner \n", "Owner /a\n",
+					   " owner /a\n", "owner  /a\n", "/a\n" };
 	char *cursor = text;
 	const char *owner;
 
@@ -172,8 +174,9 @@ static uint64_t want(uint64_t base, uint64_t main_id, uint64_t owner, uint64_t d
 
 static void check_owner_map(uint32_t base, uint32_t main_id, uint32_t owner)
 {
-	const uint64_t around[] = { 0, 1, 2, owner, base, (uint64_t)base + main_id, (uint64_t)base + ID_RANGE, ID_SHADOW,
-				    UINT32_MAX };
+	const uint64_t around[] = {
+		0, 1, 2, owner, base, (uint64_t)base + main_id, (uint64_t)base + ID_RANGE, ID_SHADOW, UINT32_MAX
+	};
 	struct map m;
 
 	read_map(base, main_id, owner, &m);
@@ -182,8 +185,9 @@ static void check_owner_map(uint32_t base, uint32_t main_id, uint32_t owner)
 			uint64_t disk = around[i] + (uint64_t)(int64_t)d;
 
 			if (disk <= UINT32_MAX && seen_as(&m, disk) != want(base, main_id, owner, disk))
-				fail_msg("base %u main %u owner %u: disk id %lu is seen as %lu, not %lu", base, main_id, owner,
-					 disk, seen_as(&m, disk), want(base, main_id, owner, disk));
+				fail_msg("base %u main %u owner %u: disk id %lu is seen as %lu, not %lu", base,
+					 main_id, owner, disk, seen_as(&m, disk),
+					 want(base, main_id, owner, disk));
 		}
 	/* The kernel takes no map with overlaps on either side. */
 	for (size_t i = 0; i < m.n; i++)
@@ -204,8 +208,20 @@ static void a_shared_directory_shows_its_owner_as_the_main_user_and_hides_all_ot
 	for (size_t b = 0; b < ARRAY_SIZE(bases); b++)
 		for (size_t i = 0; i < ARRAY_SIZE(mains); i++) {
 			uint32_t base = bases[b], main_id = mains[i];
-			const uint32_t owners[] = { 0, 1, 1000, 65534, base - 1, base, base + 1, base + main_id, base + 65535,
-						    base + 65536, base + 65537, 0x7fffffff, 0x80000000, UINT32_MAX };
+			const uint32_t owners[] = { 0,
+						    1,
+						    1000,
+						    65534,
+						    base - 1,
+						    base,
+						    base + 1,
+						    base + main_id,
+						    base + 65535,
+						    base + 65536,
+						    base + 65537,
+						    0x7fffffff,
+						    0x80000000,
+						    UINT32_MAX };
 
 			for (size_t o = 0; o < ARRAY_SIZE(owners); o++)
 				check_owner_map(base, main_id, owners[o]);
@@ -257,7 +273,8 @@ static void a_share_lends_only_the_owners_own_group(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		char passwd[] = "root:x:0:0:root:/root:/bin/sh\nbroken\nalice:x:1000:1000::/home/alice:\nbob:x:1001:100:::\n";
+		char passwd[] =
+			"root:x:0:0:root:/root:/bin/sh\nbroken\nalice:x:1000:1000::/home/alice:\nbob:x:1001:100:::\n";
 		char group[] = "root:x:0:\nshadow:x:42:alice\nusers:x:100:\nalice:x:1000:\n";
 
 		if (idtext_group_is_owners(passwd, group, rows[i].uid, rows[i].gid) != rows[i].lent)

@@ -81,7 +81,8 @@ static void what_is_not_json_is_refused_at_its_place(void **state)
 		{ "[nullx]", 6, "',' or ']' was expected" },
 		{ "[1e999]", 2, "a number is too big" },
 		{ "[100000000000000000000000]", 2, "a number is too big" },
-		{ "[0.1111111111111111111111111111111111111111111111111111111111111111]", 2, "a number is too long" },
+		{ "[0.1111111111111111111111111111111111111111111111111111111111111111]", 2,
+		  "a number is too long" },
 		{ "[\"a", 2, "the document ends inside a string" },
 		{ "[\"\\n", 2, "the document ends inside a string" },
 		{ "[\"\\", 3, "the document ends inside a string" },
@@ -103,7 +104,8 @@ static void what_is_not_json_is_refused_at_its_place(void **state)
 		char msg[200];
 		int r;
 
-		(void)snprintf(msg, sizeof msg, "doc: not JSON: line 1, column %zu: %s", rows[i].column, rows[i].why);
+		(void)snprintf(msg, sizeof msg, "doc: not JSON: line 1, column %zu: %s", rows[i].column,
+			       rows[i].why);
 		r = json_read("doc", rows[i].text, strlen(rows[i].text), &json, &e);
 		if (r != -EINVAL || strcmp(e.msg, msg) != 0)
 			fail_msg("%s\n  returned %d: %s\n  expected %d: %s", rows[i].text, r, e.msg, -EINVAL, msg);

@@ -96,7 +96,8 @@ static void any_line_of_another_form_is_an_error_and_leaves_the_result_alone(voi
 		struct mountinfo m = { .id = 4711 };
 		char *cursor;
 
-		assert_true(asprintf(&text, "%s\n1 2 3:4 / /next rw - t s rw\n", *lines[i] == '\n' ? "" : lines[i]) > 0);
+		assert_true(asprintf(&text, "%s\n1 2 3:4 / /next rw - t s rw\n",
+				     *lines[i] == '\n' ? "" : lines[i]) > 0);
 		cursor = text;
 		if (mountinfo_next(&cursor, &m) != -EPROTO || m.id != 4711)
 			fail_msg("accepted: %s", lines[i]);
@@ -156,11 +157,23 @@ static void overlay_layers_are_split_as_the_kernel_does(void **state)
 		{ "rw,lowerdir=/a:/b:c,upperdir=/u,workdir=/w", { "/a", "/b", "c" }, 0, "/u", "/w" },
 		{ "lowerdir=/a\\134:b:/c", { "/a:b", "/c" }, 0, NULL, NULL },
 		{ "lowerdir=/a\\134\\134b:/c", { "/a\\b", "/c" }, 0, NULL, NULL },
-		{ "lowerdir=/a\\054b:/c\\040d,upperdir=/u\\054,workdir=/w\\134:", { "/a,b", "/c d" }, 0, "/u,", "/w:" },
-		{ "lowerdir+=/a\\134b,upperdir=/u\\134\\054\\134\\134,workdir=\\134w\\134", { "/a\\b" }, 0, "/u,\\", "w\\" },
+		{ "lowerdir=/a\\054b:/c\\040d,upperdir=/u\\054,workdir=/w\\134:",
+		  { "/a,b", "/c d" },
+		  0,
+		  "/u,",
+		  "/w:" },
+		{ "lowerdir+=/a\\134b,upperdir=/u\\134\\054\\134\\134,workdir=\\134w\\134",
+		  { "/a\\b" },
+		  0,
+		  "/u,\\",
+		  "w\\" },
 		{ "lowerdir=/a::/b::/c", { "/a", "/b", "/c" }, 2, NULL, NULL },
 		{ "lowerdir=/a:/b::/c", { "/a", "/b", "/c" }, 1, NULL, NULL },
-		{ "lowerdir+=/a:b,lowerdir+=/c,datadir+=/d,datadir+=/e::f", { "/a:b", "/c", "/d", "/e::f" }, 2, NULL, NULL },
+		{ "lowerdir+=/a:b,lowerdir+=/c,datadir+=/d,datadir+=/e::f",
+		  { "/a:b", "/c", "/d", "/e::f" },
+		  2,
+		  NULL,
+		  NULL },
 		{ "lowerdir=/a\\134", { "/a\\" }, 0, NULL, NULL }, /* nothing left to escape */
 		{ "lowerdir=x=y", { "x=y" }, 0, NULL, NULL },
 	};
@@ -198,8 +211,8 @@ static void overlay_switches_are_recognised(void **state)
 		{ "lowerdir=/a,userxattr", false, false, true, false, false },
 		{ "volatile,lowerdir=/a", false, false, false, true, false },
 		{ "lowerdir=/a,nfs_export=on", false, false, false, false, true },
-		{ "lowerdir=/a,metacopy=off,redirect_dir=nofollow,nfs_export=off,xino=on,uuid=null", false, false, false,
-		  false, false },
+		{ "lowerdir=/a,metacopy=off,redirect_dir=nofollow,nfs_export=off,xino=on,uuid=null", false, false,
+		  false, false, false },
 		{ "lowerdir=/a,metacopy=on,metacopy=off,volatilex,xuserxattr", false, false, false, false, false },
 	};
 
@@ -258,7 +271,11 @@ static int parse_many(size_t n, bool by_plus)
 
 	assert_non_null(f);
 	for (size_t i = 0; i < n; i++)
-		fprintf(f, by_plus ? "%slowerdir+=/%zu" : i ? "%s:/%zu" : "%slowerdir=/%zu", by_plus && i ? "," : "", i);
+		fprintf(f,
+			by_plus ? "%slowerdir+=/%zu"
+			: i	? "%s:/%zu"
+				: "%slowerdir=/%zu",
+			by_plus && i ? "," : "", i);
 	assert_int_equal(fclose(f), 0);
 	r = overlay_options_parse(text, &o);
 	if (r == 0) {

@@ -17,7 +17,7 @@
 #endif
 
 #define MAX_WORDS 6
-#define ATIME ((uint64_t)MOUNT_ATTR__ATIME)
+#define ATIME	  ((uint64_t)MOUNT_ATTR__ATIME)
 
 static void parse(const char *const *words, struct mount_options *ret)
 {
@@ -86,7 +86,10 @@ static void every_attribute_word_sets_or_clears_its_bit(void **state)
 		{ { "rro", "rrw" }, 0, 0, 0, MOUNT_ATTR_RDONLY },
 		{ { "rw", "rro" }, 0, MOUNT_ATTR_RDONLY, MOUNT_ATTR_RDONLY, 0 },
 		{ { "nosuid", "nodev", "noexec", "ro" },
-		  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, 0, 0, 0 },
+		  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY,
+		  0,
+		  0,
+		  0 },
 		/* the atime modes replace each other */
 		{ { "noatime", "strictatime" }, MOUNT_ATTR_STRICTATIME, 0, 0, 0 },
 		{ { "strictatime", "noatime" }, MOUNT_ATTR_NOATIME, 0, 0, 0 },
@@ -106,8 +109,8 @@ static void every_attribute_word_sets_or_clears_its_bit(void **state)
 		parse(rows[i].words, &o);
 		if (o.set != rows[i].set || clear_of(o.clear) != rows[i].clear || o.rec_set != rows[i].rec_set ||
 		    clear_of(o.rec_clear) != rows[i].rec_clear)
-			fail_msg("row %zu (%s ...): %#lx %#lx %#lx %#lx", i, rows[i].words[0], o.set, o.clear, o.rec_set,
-				 o.rec_clear);
+			fail_msg("row %zu (%s ...): %#lx %#lx %#lx %#lx", i, rows[i].words[0], o.set, o.clear,
+				 o.rec_set, o.rec_clear);
 		assert_int_equal(o.n_data, 0);
 		assert_int_equal(o.propagation, 0);
 		assert_false(o.bind || o.recursive || o.remount || o.copy_up || o.idmap || o.idmap_recursive);
@@ -146,10 +149,14 @@ static void propagation_words_name_one_type_and_its_depth(void **state)
 		unsigned long type;
 		bool recursive;
 	} rows[] = {
-		{ { "private" }, MS_PRIVATE, false },	    { { "rprivate" }, MS_PRIVATE, true },
-		{ { "slave" }, MS_SLAVE, false },	    { { "rslave" }, MS_SLAVE, true },
-		{ { "shared" }, MS_SHARED, false },	    { { "rshared" }, MS_SHARED, true },
-		{ { "unbindable" }, MS_UNBINDABLE, false }, { { "runbindable" }, MS_UNBINDABLE, true },
+		{ { "private" }, MS_PRIVATE, false },
+		{ { "rprivate" }, MS_PRIVATE, true },
+		{ { "slave" }, MS_SLAVE, false },
+		{ { "rslave" }, MS_SLAVE, true },
+		{ { "shared" }, MS_SHARED, false },
+		{ { "rshared" }, MS_SHARED, true },
+		{ { "unbindable" }, MS_UNBINDABLE, false },
+		{ { "runbindable" }, MS_UNBINDABLE, true },
 		{ { "rshared", "private" }, MS_PRIVATE, false },
 		{ { "private", "rslave" }, MS_SLAVE, true },
 	};

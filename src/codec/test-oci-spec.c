@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <fcntl.h>
-#include <linux/capability.h>
 
 #include <cmocka.h>
 
@@ -132,7 +132,8 @@ static void what_is_not_json_is_refused_with_its_place(void **state)
 {
 	static const struct refusal rows[] = {
 		{ CONFIG, "{", "config.json: not JSON: line 1, column 2: the document ends inside an object" },
-		{ CONFIG, "{} x", "config.json: not JSON: line 1, column 4: something follows the end of the document" },
+		{ CONFIG, "{} x",
+		  "config.json: not JSON: line 1, column 4: something follows the end of the document" },
 		{ CONFIG, "{\n\n'a':01}", "config.json: not JSON: line 3, column 6: ',' or '}' was expected" },
 		{ CONFIG, "{'a':1,}", "config.json: not JSON: line 1, column 8: a name in quotes was expected" },
 		{ CONFIG, "{'a':[1,]}", "config.json: not JSON: line 1, column 9: a value was expected" },
@@ -143,12 +144,16 @@ static void what_is_not_json_is_refused_with_its_place(void **state)
 		{ CONFIG, "{'a':'\\ud800'}", "config.json: not JSON: line 1, column 7: half of a surrogate pair" },
 		{ CONFIG, "{'a':'\\x'}", "config.json: not JSON: line 1, column 7: unknown escape in a string" },
 		{ CONFIG, "{'a':'\n'}", "config.json: not JSON: line 1, column 7: control character in a string" },
-		{ CONFIG, "{'a':'\xc0\x80'}", "config.json: not JSON: line 1, column 6: a string is not valid UTF-8" },
+		{ CONFIG, "{'a':'\xc0\x80'}",
+		  "config.json: not JSON: line 1, column 6: a string is not valid UTF-8" },
 		{ CONFIG, "{'\xff':1}", "config.json: not JSON: line 1, column 2: a name is not valid UTF-8" },
-		{ CONFIG, "{'a':18446744073709551616}", "config.json: not JSON: line 1, column 6: a number is too big" },
-		{ CONFIG, "{'a':-9223372036854775809}", "config.json: not JSON: line 1, column 6: a number is too big" },
-		{ CONFIG, "{'a':1,'\\u0061':2}", "config.json: not JSON: line 1, column 8: two members of one object have "
-					       "the same name: remove one" },
+		{ CONFIG, "{'a':18446744073709551616}",
+		  "config.json: not JSON: line 1, column 6: a number is too big" },
+		{ CONFIG, "{'a':-9223372036854775809}",
+		  "config.json: not JSON: line 1, column 6: a number is too big" },
+		{ CONFIG, "{'a':1,'\\u0061':2}",
+		  "config.json: not JSON: line 1, column 8: two members of one object have "
+		  "the same name: remove one" },
 		{ PROCESS, "{'user':{'uid':1,'uid':2}}",
 		  "process.json: not JSON: line 1, column 18: two members of one object have the same name: remove one" },
 		{ RESOURCES, "{'a':\x01}", "resources: not JSON: line 1, column 6: a value was expected" },
@@ -193,8 +198,9 @@ static void size_depth_and_number_of_values_are_bounded(void **state)
 			       "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", n,
 			       "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]");
 		assert_int_equal(parse(CONFIG, deep, strlen(deep), &e), -EINVAL);
-		assert_string_equal(e.msg, n == 63 ? "config.json: ociVersion: is missing: the runtime-spec requires it"
-						   : "config.json: arrays and objects are nested over 64 levels");
+		assert_string_equal(e.msg,
+				    n == 63 ? "config.json: ociVersion: is missing: the runtime-spec requires it"
+					    : "config.json: arrays and objects are nested over 64 levels");
 	}
 	(void)snprintf(deep, sizeof deep, "{\"a\":\"%s\"}",
 		       "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[");
@@ -209,7 +215,8 @@ static void missing_required_members_are_named(void **state)
 		{ CONFIG, "{'ociVersion':null}", MISSING("ociVersion") },
 		{ CONFIG, "{'ociVersion':'1.0.0'}", MISSING("root") },
 		{ CONFIG, "{'ociVersion':'1.0.0','root':{}}", MISSING("root.path") },
-		{ CONFIG, "{'ociVersion':'1.0.0','root':{'path':''}}", "config.json: root.path: must not be empty" },
+		{ CONFIG, "{'ociVersion':'1.0.0','root':{'path':''}}",
+		  "config.json: root.path: must not be empty" },
 		{ CONFIG, "'mounts':[{'destination':'/a'},{'type':'tmpfs'}]", MISSING("mounts[1].destination") },
 		{ CONFIG, "'process':{'cwd':'/'}", MISSING("process.args") },
 		{ CONFIG, "'process':{'cwd':'/','args':[]}",
@@ -219,18 +226,24 @@ static void missing_required_members_are_named(void **state)
 		{ CONFIG, "'process':{'args':['a'],'cwd':'/','user':{'uid':0}}", MISSING("process.user.gid") },
 		{ CONFIG, "'hooks':{'poststop':[{}]}", MISSING("hooks.poststop[0].path") },
 		{ CONFIG, LINUX("'namespaces':[{}]"), MISSING("linux.namespaces[0].type") },
-		{ CONFIG, LINUX("'uidMappings':[{'hostID':0,'size':1}]"), MISSING("linux.uidMappings[0].containerID") },
-		{ CONFIG, LINUX("'devices':[{'type':'c','major':1,'minor':1}]"), MISSING("linux.devices[0].path") },
-		{ CONFIG, LINUX("'devices':[{'path':'/a','type':'c','minor':1}]"), MISSING("linux.devices[0].major") },
+		{ CONFIG, LINUX("'uidMappings':[{'hostID':0,'size':1}]"),
+		  MISSING("linux.uidMappings[0].containerID") },
+		{ CONFIG, LINUX("'devices':[{'type':'c','major':1,'minor':1}]"),
+		  MISSING("linux.devices[0].path") },
+		{ CONFIG, LINUX("'devices':[{'path':'/a','type':'c','minor':1}]"),
+		  MISSING("linux.devices[0].major") },
 		{ CONFIG, LINUX("'seccomp':{}"), MISSING("linux.seccomp.defaultAction") },
-		{ CONFIG, LINUX("'seccomp':{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'action':'SCMP_ACT_LOG'}]}"),
+		{ CONFIG,
+		  LINUX("'seccomp':{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'action':'SCMP_ACT_LOG'}]}"),
 		  MISSING("linux.seccomp.syscalls[0].names") },
 		{ CONFIG, LINUX("'personality':{}"), MISSING("linux.personality.domain") },
 		{ PROCESS, "{'args':['sh']}", "process.json: cwd: is missing: the runtime-spec requires it" },
 		{ PROCESS, "'rlimits':[{'type':'RLIMIT_CPU','soft':1}]",
 		  "process.json: rlimits[0].hard: is missing: the runtime-spec requires it" },
-		{ PROCESS, "'scheduler':{}", "process.json: scheduler.policy: is missing: the runtime-spec requires it" },
-		{ RESOURCES, "'devices':[{}]", "resources: devices[0].allow: is missing: the runtime-spec requires it" },
+		{ PROCESS, "'scheduler':{}",
+		  "process.json: scheduler.policy: is missing: the runtime-spec requires it" },
+		{ RESOURCES, "'devices':[{}]",
+		  "resources: devices[0].allow: is missing: the runtime-spec requires it" },
 		{ RESOURCES, "'hugepageLimits':[{'pageSize':'2MB'}]",
 		  "resources: hugepageLimits[0].limit: is missing: the runtime-spec requires it" },
 	};
@@ -255,13 +268,17 @@ static void wrong_types_are_named_with_what_was_found(void **state)
 		{ CONFIG, "'mounts':[{'destination':'/a','options':['ro',1]}]",
 		  "config.json: mounts[0].options[1]: must be a string, got 1" },
 		{ CONFIG, "'annotations':[]", "config.json: annotations: must be an object, got an array" },
-		{ CONFIG, "'annotations':{'a.b':true}", "config.json: annotations['a.b']: must be a string, got a boolean" },
+		{ CONFIG, "'annotations':{'a.b':true}",
+		  "config.json: annotations['a.b']: must be a string, got a boolean" },
 		{ CONFIG, "'annotations':{'':'x'}", "config.json: annotations['']: the name must not be empty" },
 		{ CONFIG, "'hostname':18446744073709551615",
 		  "config.json: hostname: must be a string, got 18446744073709551615" },
-		{ CONFIG, LINUX("'namespaces':'pid'"), "config.json: linux.namespaces: must be an array, got a string" },
-		{ CONFIG, LINUX("'namespaces':['pid']"), "config.json: linux.namespaces[0]: must be an object, got a string" },
-		{ CONFIG, LINUX("'sysctl':{'a.b':1}"), "config.json: linux.sysctl['a.b']: must be a string, got 1" },
+		{ CONFIG, LINUX("'namespaces':'pid'"),
+		  "config.json: linux.namespaces: must be an array, got a string" },
+		{ CONFIG, LINUX("'namespaces':['pid']"),
+		  "config.json: linux.namespaces[0]: must be an object, got a string" },
+		{ CONFIG, LINUX("'sysctl':{'a.b':1}"),
+		  "config.json: linux.sysctl['a.b']: must be a string, got 1" },
 		{ PROCESS, "'terminal':1", "process.json: terminal: must be true or false, got 1" },
 		{ PROCESS, "'env':[null]", "process.json: env[0]: must be a string, got null" },
 		{ PROCESS, "'env':{}", "process.json: env: must be an array, got an object" },
@@ -296,7 +313,8 @@ static void numbers_out_of_range_are_refused(void **state)
 		  "process.json: user.umask: must be an integer from 0 to 511, got 512" },
 		{ PROCESS, "'consoleSize':{'height':65536}",
 		  "process.json: consoleSize.height: must be an integer from 0 to 65535, got 65536" },
-		{ PROCESS, "'oomScoreAdj':-1001", "process.json: oomScoreAdj: must be an integer from -1000 to 1000, got -1001" },
+		{ PROCESS, "'oomScoreAdj':-1001",
+		  "process.json: oomScoreAdj: must be an integer from -1000 to 1000, got -1001" },
 		{ PROCESS, "'rlimits':[{'type':'RLIMIT_CPU','soft':-1,'hard':1}]",
 		  "process.json: rlimits[0].soft: must be an integer from 0 to 18446744073709551615, got -1" },
 		{ PROCESS, "'rlimits':[{'type':'RLIMIT_CPU','soft':2,'hard':1}]",
@@ -327,8 +345,9 @@ static void numbers_out_of_range_are_refused(void **state)
 		  "1000000000" },
 		{ CONFIG, LINUX("'seccomp':{'defaultAction':'SCMP_ACT_ERRNO','defaultErrnoRet':65536}"),
 		  "config.json: linux.seccomp.defaultErrnoRet: must be an integer from 0 to 65535, got 65536" },
-		{ CONFIG, LINUX("'seccomp':{'defaultAction':'SCMP_ACT_ERRNO','syscalls':[{'names':['a'],'action':"
-				"'SCMP_ACT_LOG','args':[{'index':6,'value':0,'op':'SCMP_CMP_EQ'}]}]}"),
+		{ CONFIG,
+		  LINUX("'seccomp':{'defaultAction':'SCMP_ACT_ERRNO','syscalls':[{'names':['a'],'action':"
+			"'SCMP_ACT_LOG','args':[{'index':6,'value':0,'op':'SCMP_CMP_EQ'}]}]}"),
 		  "config.json: linux.seccomp.syscalls[0].args[0].index: must be an integer from 0 to 5, got 6" },
 		{ CONFIG, "'hooks':{'prestart':[{'path':'/a','timeout':-1}]}",
 		  "config.json: hooks.prestart[0].timeout: must be an integer from 0 to 2147483647, got -1" },
@@ -343,7 +362,8 @@ static void numbers_out_of_range_are_refused(void **state)
 static void relative_paths_are_refused_where_the_spec_wants_absolute_ones(void **state)
 {
 	static const struct refusal rows[] = {
-		{ PROCESS, "{'args':['a'],'cwd':'tmp'}", "process.json: cwd: must be an absolute path, got 'tmp'" },
+		{ PROCESS, "{'args':['a'],'cwd':'tmp'}",
+		  "process.json: cwd: must be an absolute path, got 'tmp'" },
 		{ CONFIG, LINUX("'namespaces':[{'type':'pid','path':'proc/1/ns/pid'}]"),
 		  "config.json: linux.namespaces[0].path: must be an absolute path, got 'proc/1/ns/pid'" },
 		{ CONFIG, LINUX("'devices':[{'path':'dev/x','type':'p'}]"),
@@ -402,8 +422,9 @@ static void unknown_names_are_refused_with_the_known_ones(void **state)
 		  "config.json: linux.seccomp.defaultAction: unknown seccomp action 'ALLOW': use one of SCMP_ACT_KILL, "
 		  "SCMP_ACT_KILL_PROCESS, SCMP_ACT_KILL_THREAD, SCMP_ACT_TRAP, SCMP_ACT_ERRNO, SCMP_ACT_TRACE, "
 		  "SCMP_ACT_ALLOW, SCMP_ACT_LOG, SCMP_ACT_NOTIFY" },
-		{ CONFIG, LINUX("'seccomp':{'defaultAction':'SCMP_ACT_ERRNO','syscalls':[{'names':['a'],'action':"
-				"'SCMP_ACT_LOG','args':[{'index':1,'value':0,'op':'EQ'}]}]}"),
+		{ CONFIG,
+		  LINUX("'seccomp':{'defaultAction':'SCMP_ACT_ERRNO','syscalls':[{'names':['a'],'action':"
+			"'SCMP_ACT_LOG','args':[{'index':1,'value':0,'op':'EQ'}]}]}"),
 		  "config.json: linux.seccomp.syscalls[0].args[0].op: unknown comparison 'EQ': use one of SCMP_CMP_NE, "
 		  "SCMP_CMP_LT, SCMP_CMP_LE, SCMP_CMP_EQ, SCMP_CMP_GE, SCMP_CMP_GT, SCMP_CMP_MASKED_EQ" },
 		{ RESOURCES, "'devices':[{'allow':true,'type':'p'}]",
@@ -425,7 +446,8 @@ static void values_that_break_a_rule_are_refused(void **state)
 		  "config.json: ociVersion: '11.0.0' is not supported: this runtime implements runtime-spec 1.x" },
 		{ CONFIG, LINUX("'namespaces':[{'type':'pid'},{'type':'ipc'},{'type':'pid'}]"),
 		  "config.json: linux.namespaces[2]: the pid namespace is given twice: remove one" },
-		{ PROCESS, "'rlimits':[{'type':'RLIMIT_CPU','soft':1,'hard':1},{'type':'RLIMIT_CPU','soft':2,'hard':2}]",
+		{ PROCESS,
+		  "'rlimits':[{'type':'RLIMIT_CPU','soft':1,'hard':1},{'type':'RLIMIT_CPU','soft':2,'hard':2}]",
 		  "process.json: rlimits[1]: RLIMIT_CPU is given twice: remove one" },
 		{ CONFIG, LINUX("'sysctl':{'net.a.b':'1','kernel.x':'1','net/a/b':'2'}"),
 		  "config.json: linux.sysctl: 'net/a/b' is given twice, once with '.' and once with '/': remove one" },
@@ -435,8 +457,10 @@ static void values_that_break_a_rule_are_refused(void **state)
 		  "config.json: linux.sysctl['/etc']: is not the name of a sysctl: write it like 'net.ipv4.ip_forward'" },
 		{ PROCESS, "'execCPUAffinity':{'initial':'3-1'}",
 		  "process.json: execCPUAffinity.initial: '3-1' is not a list of CPUs: write it like '0-3,7'" },
-		{ RESOURCES, "'cpu':{'cpus':'0,'}", "resources: cpu.cpus: '0,' is not a list of numbers: write it like '0-3,7'" },
-		{ RESOURCES, "'cpu':{'mems':'a'}", "resources: cpu.mems: 'a' is not a list of numbers: write it like '0-3,7'" },
+		{ RESOURCES, "'cpu':{'cpus':'0,'}",
+		  "resources: cpu.cpus: '0,' is not a list of numbers: write it like '0-3,7'" },
+		{ RESOURCES, "'cpu':{'mems':'a'}",
+		  "resources: cpu.mems: 'a' is not a list of numbers: write it like '0-3,7'" },
 		{ RESOURCES, "'devices':[{'allow':true,'access':'rx'}]",
 		  "resources: devices[0].access: must be made of the letters r, w and m, got 'rx'" },
 		{ RESOURCES, "'hugepageLimits':[{'pageSize':'2mb','limit':0}]",
@@ -450,7 +474,8 @@ static void values_that_break_a_rule_are_refused(void **state)
 		  "resources: unified['..']: is not the name of a cgroup file: write it like 'memory.high', without '/'" },
 		{ RESOURCES, "'unified':{'tasks':'1'}",
 		  "resources: unified['tasks']: is not the name of a cgroup file: write it like 'memory.high', without '/'" },
-		{ CONFIG, LINUX("'seccomp':{'defaultAction':'SCMP_ACT_LOG','syscalls':[{'names':[],'action':'SCMP_ACT_LOG'}]}"),
+		{ CONFIG,
+		  LINUX("'seccomp':{'defaultAction':'SCMP_ACT_LOG','syscalls':[{'names':[],'action':'SCMP_ACT_LOG'}]}"),
 		  "config.json: linux.seccomp.syscalls[0].names: must name at least one system call, got an empty array" },
 	};
 
@@ -487,7 +512,8 @@ static void hostile_text_is_printed_as_one_short_line(void **state)
 	static const struct refusal rows[] = {
 		{ CONFIG, "'annotations':{'a\\n\\u001b[31m':1}",
 		  "config.json: annotations['a??[31m']: must be a string, got 1" },
-		{ PROCESS, "{'args':['x'],'cwd':'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'}",
+		{ PROCESS,
+		  "{'args':['x'],'cwd':'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'}",
 		  "process.json: cwd: must be an absolute path, got "
 		  "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...'" },
 	};
@@ -509,7 +535,8 @@ static void null_and_empty_members_are_absent(void **state)
 	       "'hooks':{'prestart':null,'unknown':null,'poststop':[{'path':'/h','args':null,'env':null}]},"
 	       "'linux':{'namespaces':null,'devices':null,'maskedPaths':null,'sysctl':null,'seccomp':null,"
 	       "'rootfsPropagation':'','cgroupsPath':'','resources':{'devices':null,'memory':null,'cpu':{'cpus':''},"
-	       "'unified':null,'hugepageLimits':[]}}", &s);
+	       "'unified':null,'hugepageLimits':[]}}",
+	       &s);
 	assert_true(s.has_process);
 	assert_int_equal(s.process.n_rlimits, 0);
 	assert_int_equal(s.process.env.n, 0);
@@ -541,7 +568,8 @@ static void unknown_members_are_ignored(void **state)
 
 	(void)state;
 	config("'x':{'y':[1,2]},'Linux':1,'process':{'args':['a'],'cwd':'/','selinux':1,'user':{'uid':1,'gid':2,"
-	       "'username':3}},'linux':{'newThing':true,'resources':{'oomScoreAdj':1}}", &s);
+	       "'username':3}},'linux':{'newThing':true,'resources':{'oomScoreAdj':1}}",
+	       &s);
 	assert_int_equal(s.process.user.uid, 1);
 	assert_int_equal(s.process.user.gid, 2);
 	oci_spec_done(&s);
@@ -556,7 +584,8 @@ static void the_top_level_lands_in_the_struct(void **state)
 	       "'mounts':[{'destination':'proc','type':'proc','source':'p','options':['ro','nosuid'],"
 	       "'uidMappings':[{'containerID':1,'hostID':2,'size':3}],'gidMappings':[]},{'destination':'/x'}],"
 	       "'hooks':{'createRuntime':[{'path':'/a','args':['a','b'],'env':['K=V'],'timeout':5}],'startContainer':[]},"
-	       "'annotations':{'k.1':'v1','k.2':''}}", &s);
+	       "'annotations':{'k.1':'v1','k.2':''}}",
+	       &s);
 	assert_string_equal(s.version, "1.2.0-rc.1+x");
 	assert_string_equal(s.root_path, "/r");
 	assert_true(s.root_readonly);
@@ -593,7 +622,8 @@ static void the_process_lands_in_the_struct(void **state)
 		"'scheduler':{'policy':'SCHED_DEADLINE','flags':['SCHED_FLAG_RECLAIM','SCHED_FLAG_RESET_ON_FORK'],"
 		"'runtime':1,'deadline':2,'period':3,'nice':-20},'apparmorProfile':'a','selinuxLabel':'s',"
 		"'ioPriority':{'class':'IOPRIO_CLASS_IDLE','priority':7},"
-		"'execCPUAffinity':{'initial':'0-3,7','final':'1'}", &p);
+		"'execCPUAffinity':{'initial':'0-3,7','final':'1'}",
+		&p);
 	assert_non_null(p.json);
 	assert_true(p.terminal && p.no_new_privileges && p.has_oom_score_adj);
 	assert_int_equal(p.console_height, 24);
@@ -631,7 +661,8 @@ static void the_linux_object_lands_in_the_struct(void **state)
 		     "'devices':[{'path':'/dev/a','type':'u','major':1,'minor':2,'fileMode':8630,'uid':0,'gid':5},"
 		     "{'path':'/dev/p','type':'p'}],'cgroupsPath':'system.slice:docker:abc','rootfsPropagation':'rslave',"
 		     "'maskedPaths':['/proc/keys'],'readonlyPaths':[],'mountLabel':'m',"
-		     "'sysctl':{'net.ipv4.ip_forward':'1'},'personality':{'domain':'LINUX32','flags':[]}"), &s);
+		     "'sysctl':{'net.ipv4.ip_forward':'1'},'personality':{'domain':'LINUX32','flags':[]}"),
+	       &s);
 	assert_true(l->ns[OCI_NS_NETWORK].present && l->ns[OCI_NS_USER].present && !l->ns[OCI_NS_PID].present);
 	assert_string_equal(l->ns[OCI_NS_NETWORK].path, "/proc/1/ns/net");
 	assert_null(l->ns[OCI_NS_USER].path);
@@ -666,7 +697,8 @@ static void seccomp_lands_in_the_struct(void **state)
 		     "'flags':['SECCOMP_FILTER_FLAG_LOG'],'listenerPath':'/l','listenerMetadata':'m','syscalls':["
 		     "{'names':['clone','read'],'action':'SCMP_ACT_ALLOW','args':[{'index':5,"
 		     "'value':18446744073709551600,'valueTwo':9223372036854775808,'op':'SCMP_CMP_MASKED_EQ'}]},"
-		     "{'names':['clone3'],'action':'SCMP_ACT_ERRNO','errnoRet':1,'args':null}]}"), &s);
+		     "{'names':['clone3'],'action':'SCMP_ACT_ERRNO','errnoRet':1,'args':null}]}"),
+	       &s);
 	assert_true(c->present && json_is_object(c->json));
 	assert_string_equal(c->default_action, "SCMP_ACT_ERRNO");
 	assert_true(c->has_default_errno && c->default_errno == 38);
@@ -690,20 +722,22 @@ static void resources_land_in_the_struct(void **state)
 	struct oci_resources r;
 
 	(void)state;
-	resources("'devices':[{'allow':false,'access':'rwm'},{'allow':true,'type':'c','major':10,'minor':-1,'access':'mr'},"
-		  "{'allow':false,'type':'','access':''}],"
-		  "'memory':{'limit':1,'reservation':2,'swap':-1,'kernel':4,'kernelTCP':5,'swappiness':0,"
-		  "'disableOOMKiller':false,'useHierarchy':true,'checkBeforeUpdate':true},"
-		  "'cpu':{'shares':1,'quota':-1,'burst':0,'period':4,'realtimeRuntime':5,'realtimePeriod':6,'cpus':'0-1',"
-		  "'mems':'0','idle':0},'pids':{'limit':-1},"
-		  "'blockIO':{'weight':10,'leafWeight':20,'weightDevice':[{'major':8,'minor':1,'weight':30}],"
-		  "'throttleReadBpsDevice':[{'major':8,'minor':2,'rate':18446744073709551615}],"
-		  "'throttleWriteBpsDevice':[{'major':8,'minor':3,'rate':1}],"
-		  "'throttleReadIOPSDevice':[{'major':8,'minor':4,'rate':2}],"
-		  "'throttleWriteIOPSDevice':[{'major':8,'minor':5,'rate':3}]},"
-		  "'hugepageLimits':[{'pageSize':'64KB','limit':7}],"
-		  "'network':{'classID':1048577,'priorities':[{'name':'eth0','priority':500}]},"
-		  "'rdma':{'mlx5_1':{'hcaHandles':3}},'unified':{'memory.high':'max'}", &r);
+	resources(
+		"'devices':[{'allow':false,'access':'rwm'},{'allow':true,'type':'c','major':10,'minor':-1,'access':'mr'},"
+		"{'allow':false,'type':'','access':''}],"
+		"'memory':{'limit':1,'reservation':2,'swap':-1,'kernel':4,'kernelTCP':5,'swappiness':0,"
+		"'disableOOMKiller':false,'useHierarchy':true,'checkBeforeUpdate':true},"
+		"'cpu':{'shares':1,'quota':-1,'burst':0,'period':4,'realtimeRuntime':5,'realtimePeriod':6,'cpus':'0-1',"
+		"'mems':'0','idle':0},'pids':{'limit':-1},"
+		"'blockIO':{'weight':10,'leafWeight':20,'weightDevice':[{'major':8,'minor':1,'weight':30}],"
+		"'throttleReadBpsDevice':[{'major':8,'minor':2,'rate':18446744073709551615}],"
+		"'throttleWriteBpsDevice':[{'major':8,'minor':3,'rate':1}],"
+		"'throttleReadIOPSDevice':[{'major':8,'minor':4,'rate':2}],"
+		"'throttleWriteIOPSDevice':[{'major':8,'minor':5,'rate':3}]},"
+		"'hugepageLimits':[{'pageSize':'64KB','limit':7}],"
+		"'network':{'classID':1048577,'priorities':[{'name':'eth0','priority':500}]},"
+		"'rdma':{'mlx5_1':{'hcaHandles':3}},'unified':{'memory.high':'max'}",
+		&r);
 	assert_int_equal(r.n_devices, 3);
 	assert_true(!r.devices[0].allow && r.devices[0].type == 'a' && r.devices[0].major == -1);
 	assert_true(r.devices[0].minor == -1 && r.devices[0].read && r.devices[0].write && r.devices[0].mknod);
@@ -721,8 +755,10 @@ static void resources_land_in_the_struct(void **state)
 	assert_true(r.has_cpu_idle && r.cpu_idle == 0 && r.has_pids && r.pids_limit == -1);
 	assert_string_equal(r.cpus, "0-1");
 	assert_string_equal(r.mems, "0");
-	assert_true(r.has_blkio_weight && r.blkio_weight == 10 && r.has_blkio_leaf_weight && r.blkio_leaf_weight == 20);
-	assert_true(r.weight_device.n == 1 && r.weight_device.v[0].has_weight && r.weight_device.v[0].weight == 30);
+	assert_true(r.has_blkio_weight && r.blkio_weight == 10 && r.has_blkio_leaf_weight &&
+		    r.blkio_leaf_weight == 20);
+	assert_true(r.weight_device.n == 1 && r.weight_device.v[0].has_weight &&
+		    r.weight_device.v[0].weight == 30);
 	assert_false(r.weight_device.v[0].has_leaf_weight);
 	assert_true(r.read_bps.v[0].minor == 2 && r.read_bps.v[0].rate == UINT64_MAX);
 	assert_true(r.write_bps.v[0].minor == 3 && r.read_iops.v[0].minor == 4 && r.write_iops.v[0].minor == 5);
@@ -743,12 +779,15 @@ static void numbers_by_which_engines_say_not_given_are_not_given(void **state)
 	struct oci_resources r;
 
 	(void)state;
-	resources("'memory':{'limit':0,'reservation':0,'swap':0,'kernel':0,'kernelTCP':0,'swappiness':18446744073709551615},"
-		  "'cpu':{'shares':0,'quota':0,'period':0,'realtimeRuntime':0,'realtimePeriod':0},'blockIO':{'weight':0},"
-		  "'pids':{'limit':0}", &r);
+	resources(
+		"'memory':{'limit':0,'reservation':0,'swap':0,'kernel':0,'kernelTCP':0,'swappiness':18446744073709551615},"
+		"'cpu':{'shares':0,'quota':0,'period':0,'realtimeRuntime':0,'realtimePeriod':0},'blockIO':{'weight':0},"
+		"'pids':{'limit':0}",
+		&r);
 	assert_false(r.has_mem_limit || r.has_mem_reservation || r.has_mem_swap || r.has_mem_kernel);
 	assert_false(r.has_mem_kernel_tcp || r.has_swappiness || r.swappiness);
-	assert_false(r.has_cpu_shares || r.has_cpu_quota || r.has_cpu_period || r.has_rt_runtime || r.has_rt_period);
+	assert_false(r.has_cpu_shares || r.has_cpu_quota || r.has_cpu_period || r.has_rt_runtime ||
+		     r.has_rt_period);
 	assert_false(r.has_blkio_weight);
 	assert_true(r.has_pids && r.pids_limit == 0); /* unlimited */
 	oci_resources_done(&r);

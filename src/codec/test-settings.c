@@ -60,9 +60,7 @@ static void no_file_and_an_empty_object_mean_the_defaults(void **state)
 		struct settings s;
 		struct err e = { 0 };
 
-		assert_int_equal(
-			settings_parse("f.json", texts[i], texts[i] ? strlen(texts[i]) : 0, &s, &e),
-			0);
+		assert_int_equal(settings_parse("f.json", texts[i], texts[i] ? strlen(texts[i]) : 0, &s, &e), 0);
 		assert_string_equal(s.file, texts[i] ? "f.json" : "built-in defaults");
 		assert_defaults(&s);
 		settings_done(&s);
@@ -123,10 +121,7 @@ static void a_file_sharing_list_replaces_home_but_not_the_modules(void **state)
 	assert_non_null(share_of(&s, "/usr/lib/modules"));
 	assert_int_equal(s.n_shares, 2);
 	settings_done(&s);
-	assert_int_equal(
-		parse("{\"caisson\":{\"shares\":[{\"path\":\"/home\",\"readOnly\":true}]}}", &s,
-		      &e),
-		0);
+	assert_int_equal(parse("{\"caisson\":{\"shares\":[{\"path\":\"/home\",\"readOnly\":true}]}}", &s, &e), 0);
 	assert_int_equal(s.n_shares, 3);
 	assert_true(share_of(&s, "/home")->read_only);
 	settings_done(&s);
@@ -138,10 +133,8 @@ static void empty_lists_mean_none(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	assert_int_equal(
-		parse("{\"caisson\":{\"allowedDevices\":[],\"engineRoots\":[],\"shares\":[]}}", &s,
-		      &e),
-		0);
+	assert_int_equal(parse("{\"caisson\":{\"allowedDevices\":[],\"engineRoots\":[],\"shares\":[]}}", &s, &e),
+			 0);
 	assert_int_equal(s.n_devices, 0);
 	assert_int_equal(s.n_engine_roots, 0);
 	assert_int_equal(s.n_shares, 3);
@@ -154,13 +147,12 @@ static void documented_names_match_in_any_case(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	assert_int_equal(
-		parse("{\"CAISSON\":{\"ALLOWHOOKS\":false,\"Shares\":[{\"PATH\":\"/"
-		      "a\",\"READONLY\":true}],"
-		      "\"idpool\":{\"COUNT\":3}},\"EnhancedContainerIsolation\":{\"Value\":false},"
-		      "\"FILESHARINGALLOWEDDIRECTORIES\":[{\"Path\":\"/b\"}]}",
-		      &s, &e),
-		0);
+	assert_int_equal(parse("{\"CAISSON\":{\"ALLOWHOOKS\":false,\"Shares\":[{\"PATH\":\"/"
+			       "a\",\"READONLY\":true}],"
+			       "\"idpool\":{\"COUNT\":3}},\"EnhancedContainerIsolation\":{\"Value\":false},"
+			       "\"FILESHARINGALLOWEDDIRECTORIES\":[{\"Path\":\"/b\"}]}",
+			       &s, &e),
+			 0);
 	assert_false(s.allow_hooks);
 	assert_false(s.enabled);
 	assert_true(share_of(&s, "/a")->read_only);
@@ -229,14 +221,12 @@ static const struct {
 	{ "{\"configurationFileVersion\":3}", "configurationFileVersion", "write 2" },
 	{ "{\"configurationFileVersion\":2.0}", "configurationFileVersion", "got a fraction" },
 	{ "{\"caisson\":{},\"Caisson\":{}}", "caisson", "two spellings" },
-	{ "{\"caisson\":{\"allowHooks\":false,\"allowhooks\":true}}", "caisson.allowHooks",
-	  "two spellings" },
+	{ "{\"caisson\":{\"allowHooks\":false,\"allowhooks\":true}}", "caisson.allowHooks", "two spellings" },
 	{ "{\"enhancedContainerIsolation\":{\"value\":true},\"EnhancedContainerIsolation\":{"
 	  "\"value\":false}}",
 	  "enhancedContainerIsolation", "two spellings" },
 	{ ECI("true"), "enhancedContainerIsolation", "must be an object" },
-	{ ECI("{\"value\":\"true\"}"), "enhancedContainerIsolation.value",
-	  "must be true or false, got a string" },
+	{ ECI("{\"value\":\"true\"}"), "enhancedContainerIsolation.value", "must be true or false, got a string" },
 	{ ECI("{\"value\":1}"), "enhancedContainerIsolation.value", "got an integer" },
 	{ ECI("{\"value\":null}"), "enhancedContainerIsolation.value", "got null" },
 	{ ECI("{\"locked\":0}"), "enhancedContainerIsolation.locked", "must be true or false" },
@@ -248,23 +238,19 @@ static const struct {
 	{ SOCKET("{\"imageList\":{\"allowDerivedImages\":\"no\"}}"), "imageList.allowDerivedImages",
 	  "must be true or false" },
 	{ SOCKET("{\"commandList\":7}"), "commandList", "must be an object" },
-	{ SOCKET("{\"commandList\":{\"type\":\"block\"}}"), "commandList.type",
-	  "write deny or allow" },
-	{ SOCKET("{\"commandList\":{\"type\":\"Deny\"}}"), "commandList.type",
-	  "write deny or allow" },
+	{ SOCKET("{\"commandList\":{\"type\":\"block\"}}"), "commandList.type", "write deny or allow" },
+	{ SOCKET("{\"commandList\":{\"type\":\"Deny\"}}"), "commandList.type", "write deny or allow" },
 	{ SOCKET("{\"commandList\":{\"type\":false}}"), "commandList.type", "must be a string" },
-	{ SOCKET("{\"commandList\":{\"commands\":{}}}"), "commandList.commands",
-	  "must be an array" },
-	{ SOCKET("{\"commandList\":{\"commands\":[null]}}"), "commandList.commands[0]",
-	  "must be a string" },
+	{ SOCKET("{\"commandList\":{\"commands\":{}}}"), "commandList.commands", "must be an array" },
+	{ SOCKET("{\"commandList\":{\"commands\":[null]}}"), "commandList.commands[0]", "must be a string" },
 	{ FS("{}"), "filesharingAllowedDirectories", "must be an array" },
 	{ FS("[\"/srv\"]"), "filesharingAllowedDirectories[0]", "must be an object like" },
 	{ FS("[{}]"), "filesharingAllowedDirectories[0].path", "is missing" },
 	{ FS("[{\"path\":5}]"), "filesharingAllowedDirectories[0].path", "must be a string" },
-	{ FS("[{\"path\":\"/a\",\"sharedByDefault\":1}]"),
-	  "filesharingAllowedDirectories[0].sharedByDefault", "must be true" },
-	{ FS("[{\"path\":\"/a\"},{\"path\":\"C:\\\\Users\"}]"),
-	  "filesharingAllowedDirectories[1].path", "not absolute" },
+	{ FS("[{\"path\":\"/a\",\"sharedByDefault\":1}]"), "filesharingAllowedDirectories[0].sharedByDefault",
+	  "must be true" },
+	{ FS("[{\"path\":\"/a\"},{\"path\":\"C:\\\\Users\"}]"), "filesharingAllowedDirectories[1].path",
+	  "not absolute" },
 	{ FS("[{\"path\":\"$HOME/x\"}]"), "filesharingAllowedDirectories[0].path", "only alone" },
 	{ FS("[{\"path\":\"$PWD\"}]"), "filesharingAllowedDirectories[0].path", "has a variable" },
 	{ FS("[{\"path\":\"/\"}]"), "filesharingAllowedDirectories[0].path", "whole host" },
@@ -293,8 +279,8 @@ static const struct {
 	  "must be true or false" },
 	{ OURS("\"shares\":[{\"path\":\"/a\",\"read_only\":true}]"), "caisson.shares[0]",
 	  "unknown key \"read_only\"" },
-	{ OURS("\"shares\":[{\"path\":\"/a\"},{\"path\":\"/b\"},{\"path\":\"/a\"}]"),
-	  "caisson.shares[2].path", "listed twice" },
+	{ OURS("\"shares\":[{\"path\":\"/a\"},{\"path\":\"/b\"},{\"path\":\"/a\"}]"), "caisson.shares[2].path",
+	  "listed twice" },
 	{ OURS("\"shares\":[{\"path\":\"/home\"},{\"path\":\"$HOME\"}]"), "caisson.shares[1].path",
 	  "listed twice" },
 	{ OURS("\"allowHook\":false"), "caisson", "unknown key \"allowHook\"" },
@@ -305,8 +291,7 @@ static const struct {
 	{ OURS("\"allowedDevices\":[{}]"), "caisson.allowedDevices[0]", "must be a string" },
 	{ OURS("\"allowedDevices\":[\"/dev\"]"), "caisson.allowedDevices[0]", "below /dev" },
 	{ OURS("\"allowedDevices\":[\"kvm\"]"), "caisson.allowedDevices[0]", "below /dev" },
-	{ OURS("\"allowedDevices\":[\"/dev/../etc/x\"]"), "caisson.allowedDevices[0]",
-	  "below /dev" },
+	{ OURS("\"allowedDevices\":[\"/dev/../etc/x\"]"), "caisson.allowedDevices[0]", "below /dev" },
 	{ OURS("\"allowedDevices\":[\"/devil/kvm\"]"), "caisson.allowedDevices[0]", "below /dev" },
 	{ OURS("\"engineRoots\":\"/srv\""), "caisson.engineRoots", "must be an array" },
 	{ OURS("\"engineRoots\":[\"/srv\",2]"), "caisson.engineRoots[1]", "must be a string" },
@@ -318,8 +303,7 @@ static const struct {
 	{ OURS("\"idPool\":{\"first\":65535}"), "caisson.idPool.first", "must be from 65536" },
 	{ OURS("\"idPool\":{\"first\":-1}"), "caisson.idPool.first", "got -1" },
 	{ OURS("\"idPool\":{\"first\":2147418113}"), "caisson.idPool.first", "must be from" },
-	{ OURS("\"idPool\":{\"first\":1e5}"), "caisson.idPool.first",
-	  "must be an integer, got a fraction" },
+	{ OURS("\"idPool\":{\"first\":1e5}"), "caisson.idPool.first", "must be an integer, got a fraction" },
 	{ OURS("\"idPool\":{\"first\":99999999999999999999}"), "line 1", "not valid JSON" },
 	{ OURS("\"idPool\":{\"count\":0}"), "caisson.idPool.count", "must be from 1" },
 	{ OURS("\"idPool\":{\"count\":32767}"), "caisson.idPool.count", "must be from 1 to 32766" },
@@ -335,9 +319,8 @@ static void every_refusal_names_file_place_reason_and_cure(void **state)
 		struct err e = { 0 };
 		int r = parse(refusals[i].text, &s, &e);
 
-		if (r != -EINVAL || strncmp(e.msg, "f.json: ", 8) != 0 ||
-		    !strstr(e.msg, refusals[i].where) || !strstr(e.msg, refusals[i].why) ||
-		    strchr(e.msg, '\n'))
+		if (r != -EINVAL || strncmp(e.msg, "f.json: ", 8) != 0 || !strstr(e.msg, refusals[i].where) ||
+		    !strstr(e.msg, refusals[i].why) || strchr(e.msg, '\n'))
 			fail_msg("row %zu: %s\n  gives %d: %s", i, refusals[i].text, r, e.msg);
 		assert_int_equal(e.code, EINVAL);
 		assert_int_equal(s.pool_first, 42); /* untouched */
@@ -387,8 +370,7 @@ static void size_and_list_limits_hold(void **state)
 		assert_int_equal(parse(text, &s, &e), n == 4096 ? 0 : -EINVAL);
 		if (n == 4096) {
 			assert_int_equal(s.n_shares, 4096 + 2);
-			assert_string_equal(share_of(&s, "/d4095")->rule,
-					    "filesharingAllowedDirectories[4095]");
+			assert_string_equal(share_of(&s, "/d4095")->rule, "filesharingAllowedDirectories[4095]");
 			settings_done(&s);
 		}
 	}
@@ -417,19 +399,11 @@ static void lexical_paths_compare_whole_components(void **state)
 		const char *p, *dir;
 		bool below;
 	} rows[] = {
-		{ "/home", "/home", true },
-		{ "/home/a", "/home", true },
-		{ "/homefoo", "/home", false },
-		{ "/hom", "/home", false },
-		{ "/", "/home", false },
-		{ "/home", "/", true },
-		{ "/", "/", true },
-		{ "/a/b", "/a/bc", false },
-		{ "/a/bc", "/a/b", false },
+		{ "/home", "/home", true }, { "/home/a", "/home", true }, { "/homefoo", "/home", false },
+		{ "/hom", "/home", false }, { "/", "/home", false },	  { "/home", "/", true },
+		{ "/", "/", true },	    { "/a/b", "/a/bc", false },	  { "/a/bc", "/a/b", false },
 	};
-	static const char *const clean[] = {
-		"/", "/a", "/a/b", "/...", "/.a", "/a..", "/a b", "/ä"
-	};
+	static const char *const clean[] = { "/", "/a", "/a/b", "/...", "/.a", "/a..", "/a b", "/ä" };
 	static const char *const unclean[] = { "",   "a",   "/a/",  "//",      "//a",  "/a//b",
 					       "/.", "/..", "/a/.", "/a/../b", "/a\n", "/\x7f" };
 	static const char *const form[] = { "overlay2", "*", "merged" };

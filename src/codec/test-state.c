@@ -29,9 +29,20 @@ static void the_format_on_disk_is_this(void **state)
 		"\"annotations\":{\"a\":\"b\"},\"cgroup\":{\"path\":\"/x\"}}";
 	char id[] = "c1", bundle[] = "/b", rootfs[] = "/r", created[] = "2026-01-02T03:04:05Z";
 	json_t *annotations = json_pack("{s:s}", "a", "b"), *cgroup = json_pack("{s:s}", "path", "/x");
-	const struct state s = { .id = id, .bundle = bundle, .rootfs = rootfs, .created = created, .pid = 42,
-				 .start_time = 4711, .base = 100000, .rootfs_dev = 77, .engine_dev = 78, .delegated = true, .supervised = true,
-				 .has_poststart = true, .annotations = annotations, .cgroup = cgroup };
+	const struct state s = { .id = id,
+				 .bundle = bundle,
+				 .rootfs = rootfs,
+				 .created = created,
+				 .pid = 42,
+				 .start_time = 4711,
+				 .base = 100000,
+				 .rootfs_dev = 77,
+				 .engine_dev = 78,
+				 .delegated = true,
+				 .supervised = true,
+				 .has_poststart = true,
+				 .annotations = annotations,
+				 .cgroup = cgroup };
 	_cleanup_free_ char *text = state_format(&s), *again = NULL;
 	struct state read;
 
@@ -44,8 +55,10 @@ static void the_format_on_disk_is_this(void **state)
 	assert_string_equal(read.rootfs, "/r");
 	assert_string_equal(read.created, created);
 	assert_null(read.cgroups_path);
-	assert_true(read.pid == 42 && read.start_time == 4711 && read.base == 100000 && read.rootfs_dev == 77 && read.engine_dev == 78);
-	assert_true(read.delegated && read.supervised && read.has_poststart && !read.has_poststop && !read.systemd_cgroup);
+	assert_true(read.pid == 42 && read.start_time == 4711 && read.base == 100000 && read.rootfs_dev == 77 &&
+		    read.engine_dev == 78);
+	assert_true(read.delegated && read.supervised && read.has_poststart && !read.has_poststop &&
+		    !read.systemd_cgroup);
 	assert_true(json_equal(read.annotations, annotations));
 	assert_true(json_equal(read.cgroup, cgroup));
 	again = state_format(&read);
@@ -85,10 +98,14 @@ static void a_damaged_file_is_named_with_reason_and_cure(void **state)
 		{ "{\"bundle\":\"/b\",\"created\":\"x\",\"pid\":0,\"base\":-1}", "are needed" },
 		/* any process with that pid would be taken for init */
 		{ "{\"bundle\":\"/b\",\"created\":\"x\",\"pid\":1,\"base\":0}", "startTime is needed" },
-		{ "{\"bundle\":\"/b\",\"created\":\"x\",\"pid\":1,\"base\":0,\"startTime\":0}", "startTime is needed" },
-		{ "{\"bundle\":\"/b\",\"created\":\"x\",\"pid\":1,\"base\":0,\"startTime\":\"5\"}", "must be numbers" },
-		{ "{\"bundle\":\"/b\",\"created\":\"x\",\"pid\":0,\"base\":0,\"rootfsDev\":-1}", "must be numbers" },
-		{ "{\"bundle\":\"/b\",\"created\":\"x\",\"pid\":0,\"base\":0,\"engineDev\":\"1\"}", "must be numbers" },
+		{ "{\"bundle\":\"/b\",\"created\":\"x\",\"pid\":1,\"base\":0,\"startTime\":0}",
+		  "startTime is needed" },
+		{ "{\"bundle\":\"/b\",\"created\":\"x\",\"pid\":1,\"base\":0,\"startTime\":\"5\"}",
+		  "must be numbers" },
+		{ "{\"bundle\":\"/b\",\"created\":\"x\",\"pid\":0,\"base\":0,\"rootfsDev\":-1}",
+		  "must be numbers" },
+		{ "{\"bundle\":\"/b\",\"created\":\"x\",\"pid\":0,\"base\":0,\"engineDev\":\"1\"}",
+		  "must be numbers" },
 	};
 
 	(void)state;
@@ -97,8 +114,9 @@ static void a_damaged_file_is_named_with_reason_and_cure(void **state)
 		struct err e = { 0 };
 		int r = parse(rows[i][0], &s, &e);
 
-		if (r != -EPROTO || e.code != EPROTO || s.pid != 4711 || strncmp(e.msg, FILE_NAME " is damaged: ", 30) != 0 ||
-		    !strstr(e.msg, rows[i][1]) || !strstr(e.msg, "; remove the container with delete --force"))
+		if (r != -EPROTO || e.code != EPROTO || s.pid != 4711 ||
+		    strncmp(e.msg, FILE_NAME " is damaged: ", 30) != 0 || !strstr(e.msg, rows[i][1]) ||
+		    !strstr(e.msg, "; remove the container with delete --force"))
 			fail_msg("row %zu: %d: %s", i, r, e.msg);
 	}
 }

@@ -73,7 +73,8 @@ static int caps_set(const struct capsets *c)
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	const struct __user_cap_data_struct d[2] = {
 		{ (uint32_t)c->effective, (uint32_t)c->permitted, (uint32_t)c->inheritable },
-		{ (uint32_t)(c->effective >> 32), (uint32_t)(c->permitted >> 32), (uint32_t)(c->inheritable >> 32) },
+		{ (uint32_t)(c->effective >> 32), (uint32_t)(c->permitted >> 32),
+		  (uint32_t)(c->inheritable >> 32) },
 	};
 
 	return syscall(SYS_capset, &h, d) < 0 ? -errno : 0;
@@ -123,7 +124,8 @@ static int set_groups(const struct oci_user *u, struct err *e)
 	if (code == EPERM && u->n_additional_gids == 0 && groups_are_harmless(u))
 		return 0;
 	if (code == EPERM)
-		return err_set(e, code, "process.user.additionalGids: setgroups is not permitted in this user namespace");
+		return err_set(e, code,
+			       "process.user.additionalGids: setgroups is not permitted in this user namespace");
 	return err_sys(e, code, "process.user.additionalGids: setgroups of %zu ids", u->n_additional_gids);
 }
 
@@ -139,9 +141,11 @@ int confine_ids(const struct oci_user *u, struct err *e)
 	if ((r = set_groups(u, e)) < 0)
 		return r;
 	if (syscall(SYS_setresgid, u->gid, u->gid, u->gid) < 0)
-		return err_sys(e, errno, "process.user.gid: setgid to %u (is it mapped in the user namespace?)", u->gid);
+		return err_sys(e, errno, "process.user.gid: setgid to %u (is it mapped in the user namespace?)",
+			       u->gid);
 	if (syscall(SYS_setresuid, u->uid, u->uid, u->uid) < 0)
-		return err_sys(e, errno, "process.user.uid: setuid to %u (is it mapped in the user namespace?)", u->uid);
+		return err_sys(e, errno, "process.user.uid: setuid to %u (is it mapped in the user namespace?)",
+			       u->uid);
 	if (prctl(PR_SET_KEEPCAPS, 0L, 0, 0, 0) < 0)
 		return err_sys(e, errno, "PR_SET_KEEPCAPS");
 	/* KEEPCAPS keeps the permitted set only, but what follows (seccomp, capset) has to be able to use it. */
@@ -200,6 +204,7 @@ int confine_caps(const struct oci_caps *caps, struct err *e)
 		return err_sys(e, -r, "capset");
 	for (uint64_t rest = ambient; rest != 0; rest &= rest - 1)
 		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, (unsigned long)first_cap(rest), 0, 0) < 0)
-			return err_sys(e, errno, "process.capabilities.ambient: raise %s", cap_label(first_cap(rest)));
+			return err_sys(e, errno, "process.capabilities.ambient: raise %s",
+				       cap_label(first_cap(rest)));
 	return 0;
 }

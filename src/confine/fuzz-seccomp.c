@@ -11,7 +11,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A few calls that profiles are about, the ends of the tables, and numbers that belong to nobody. */
-static const uint32_t numbers[] = { 0,	1,   2,	  5,   41,  56,	 59,  102,	  117,	      135,	  231,
+static const uint32_t numbers[] = { 0,	 1,   2,   5,	41,  56,   59,	102,	    117,	135,	   231,
 				    435, 449, 450, 451, 500, 1000, 359, 0x3fffffff, 0x80000000, 0xffffffff };
 
 static void compare(const struct seccomp_program *p, const struct rules *r, struct seccomp_data *d)
@@ -20,7 +20,8 @@ static void compare(const struct seccomp_program *p, const struct rules *r, stru
 		abort();
 }
 
-static void compare_around_conditions(const struct seccomp_program *p, const struct rules *r, struct seccomp_data *d)
+static void compare_around_conditions(const struct seccomp_program *p, const struct rules *r,
+				      struct seccomp_data *d)
 {
 	compare(p, r, d);
 	for (size_t i = 0; i < r->s->n_rules; i++)
@@ -39,7 +40,8 @@ static void compare_around_conditions(const struct seccomp_program *p, const str
 /* Oracle: a profile that compiles says, as a program, what its rules say. The input is the "seccomp" object. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char head[] = "{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"r\"},\"mounts\":[],\"linux\":{\"seccomp\":";
+	static const char head[] =
+		"{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"r\"},\"mounts\":[],\"linux\":{\"seccomp\":";
 	char buf[sizeof head + INPUT_MAX + 2];
 	struct seccomp_program p = { 0 };
 	struct oci_spec spec = { 0 };

@@ -3,15 +3,15 @@
 
 #include <errno.h>
 #include <linux/keyctl.h>
-#include <stdio.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define KEY_OTHER_SEARCH 0x8u /* lets an exec'ed process with another id join the same keyring by its name */
-#define KEY_USR_SEARCH	0x00080000u
+#define KEY_USR_SEARCH	 0x00080000u
 #define KEY_NAME_MAX	 1100 /* "_ses." and the longest id; the kernel takes 4095 */
 
 /* The description is "type;uid;gid;permissions in hex;name". No allocation, no stdio parsing: see confine.h. */
@@ -53,8 +53,10 @@ int confine_new_keyring(const char *id, struct err *e)
 	if (key < 0 && errno == ENOSYS)
 		return 0;
 	if (key < 0 && errno == EDQUOT)
-		return err_set(e, EDQUOT, "session keyring: the key quota of this user is used up (/proc/sys/kernel/keys/maxkeys, "
-					  "maxbytes), or create with --no-new-keyring");
+		return err_set(
+			e, EDQUOT,
+			"session keyring: the key quota of this user is used up (/proc/sys/kernel/keys/maxkeys, "
+			"maxbytes), or create with --no-new-keyring");
 	if (key < 0)
 		return err_sys(e, errno, "session keyring '%s'", name);
 	/* EACCES: joined the keyring that another user of this container made; it has its permissions already. */
@@ -64,7 +66,8 @@ int confine_new_keyring(const char *id, struct err *e)
 	desc[(size_t)n < sizeof desc ? (size_t)n : sizeof desc - 1] = '\0';
 	if (key_permissions(desc, &perm) < 0)
 		return err_set(e, EINVAL, "session keyring '%s': no permissions in '%s'", name, desc);
-	if (syscall(SYS_keyctl, KEYCTL_SETPERM, key, perm | KEY_USR_SEARCH | KEY_OTHER_SEARCH, 0, 0) < 0 && errno != EACCES)
+	if (syscall(SYS_keyctl, KEYCTL_SETPERM, key, perm | KEY_USR_SEARCH | KEY_OTHER_SEARCH, 0, 0) < 0 &&
+	    errno != EACCES)
 		return err_sys(e, errno, "session keyring '%s': set permissions", name);
 	return 0;
 }

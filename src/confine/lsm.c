@@ -42,14 +42,16 @@ int confine_lsm_check(const char *apparmor, const char *selinux, struct err *e)
 	if (!is_empty(selinux) && strlen(selinux) > LABEL_MAX)
 		return err_set(e, EINVAL, "process.selinuxLabel: longer than %d bytes", LABEL_MAX);
 	if (!is_empty(apparmor) && strcmp(apparmor, "unconfined") != 0 && !apparmor_runs())
-		return err_set(e, ENOTSUP,
-			       "process.apparmorProfile: '%s' cannot be applied, this kernel does not run AppArmor; "
-			       "remove it or use 'unconfined'",
-			       apparmor);
+		return err_set(
+			e, ENOTSUP,
+			"process.apparmorProfile: '%s' cannot be applied, this kernel does not run AppArmor; "
+			"remove it or use 'unconfined'",
+			apparmor);
 	if (!is_empty(selinux) && !selinux_runs())
-		return err_set(e, ENOTSUP,
-			       "process.selinuxLabel: '%s' cannot be applied, this kernel does not run SELinux; remove it",
-			       selinux);
+		return err_set(
+			e, ENOTSUP,
+			"process.selinuxLabel: '%s' cannot be applied, this kernel does not run SELinux; remove it",
+			selinux);
 	return 0;
 }
 
@@ -109,7 +111,8 @@ static int apply_apparmor(int procfd, const char *profile, struct err *e)
 	if (r == -EINVAL && unconfined)
 		return 0;
 	if (r == -ENOENT)
-		return err_set(e, ENOENT, "process.apparmorProfile: '%s' is not loaded into the kernel (apparmor_parser -r)",
+		return err_set(e, ENOENT,
+			       "process.apparmorProfile: '%s' is not loaded into the kernel (apparmor_parser -r)",
 			       profile);
 	return r < 0 ? err_sys(e, -r, "process.apparmorProfile: apply '%s'", profile) : 0;
 }

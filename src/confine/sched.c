@@ -47,8 +47,8 @@ int confine_rlimits(pid_t pid, const struct oci_rlimit *v, size_t n, struct err 
 				       ": raising a hard limit needs CAP_SYS_RESOURCE on the host, "
 				       "and RLIMIT_NOFILE cannot exceed fs.nr_open",
 				       v[i].name, v[i].soft, v[i].hard);
-		return err_sys(e, errno, "process.rlimits: %s: soft %" PRIu64 ", hard %" PRIu64, v[i].name, v[i].soft,
-			       v[i].hard);
+		return err_sys(e, errno, "process.rlimits: %s: soft %" PRIu64 ", hard %" PRIu64, v[i].name,
+			       v[i].soft, v[i].hard);
 	}
 	return 0;
 }
@@ -109,7 +109,8 @@ int confine_cpu_affinity(pid_t pid, const char *list, struct err *e)
 	if (syscall(SYS_sched_setaffinity, pid, sizeof cpus.bits, cpus.bits) == 0)
 		return 0;
 	if (errno == EINVAL)
-		return err_set(e, EINVAL, "process.execCPUAffinity: the cgroup's cpuset allows none of '%s'", list);
+		return err_set(e, EINVAL, "process.execCPUAffinity: the cgroup's cpuset allows none of '%s'",
+			       list);
 	return err_sys(e, errno, "process.execCPUAffinity: '%s'", list);
 }
 
@@ -129,8 +130,8 @@ static int set_scheduler(pid_t pid, const struct oci_scheduler *s, struct err *e
 	if (syscall(SYS_sched_setattr, pid, &attr, 0) == 0)
 		return 0;
 	return err_sys(e, errno,
-		       "process.scheduler: policy %u, nice %d, priority %d, flags 0x%" PRIx64 ", runtime/deadline/period %" PRIu64
-		       "/%" PRIu64 "/%" PRIu64 " ns",
+		       "process.scheduler: policy %u, nice %d, priority %d, flags 0x%" PRIx64
+		       ", runtime/deadline/period %" PRIu64 "/%" PRIu64 "/%" PRIu64 " ns",
 		       s->policy, s->nice, s->priority, s->flags, s->runtime, s->deadline, s->period);
 }
 
@@ -140,8 +141,8 @@ int confine_scheduling(pid_t pid, const struct oci_process *p, struct err *e)
 
 	if (p->scheduler.present && (r = set_scheduler(pid, &p->scheduler, e)) < 0)
 		return r;
-	if (p->has_io_priority && syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, pid,
-					  IOPRIO_PRIO_VALUE(p->io_class, p->io_level)) < 0)
+	if (p->has_io_priority &&
+	    syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, pid, IOPRIO_PRIO_VALUE(p->io_class, p->io_level)) < 0)
 		return err_sys(e, errno, "process.ioPriority: class %d, priority %d", p->io_class, p->io_level);
 	if (p->has_exec_cpu_affinity && p->cpu_affinity_final)
 		return confine_cpu_affinity(pid, p->cpu_affinity_final, e);
@@ -161,7 +162,8 @@ int confine_personality(const struct oci_linux *l, struct err *e)
 	else
 		return err_set(e, EINVAL, "linux.personality.domain: '%s' is neither LINUX nor LINUX32",
 			       l->personality_domain ? l->personality_domain : "");
-	return personality(domain) < 0 ? err_sys(e, errno, "linux.personality.domain: %s", l->personality_domain) : 0;
+	return personality(domain) < 0 ? err_sys(e, errno, "linux.personality.domain: %s", l->personality_domain)
+				       : 0;
 }
 
 /* Into a buffer of the caller's, unlike io_read_at(): this runs in a cloned child as well. */
@@ -200,6 +202,7 @@ int confine_oom_score_adj(int procfd, pid_t pid, int value, struct err *e)
 	(void)snprintf(text, sizeof text, "%d", value);
 	r = io_put_at(procfd, name, text);
 	if (r == -EACCES)
-		return err_set(e, EACCES, "process.oomScoreAdj: %d: lowering it needs CAP_SYS_RESOURCE on the host", value);
+		return err_set(e, EACCES,
+			       "process.oomScoreAdj: %d: lowering it needs CAP_SYS_RESOURCE on the host", value);
 	return r < 0 ? err_sys(e, -r, "process.oomScoreAdj: %d", value) : 0;
 }

@@ -9,8 +9,8 @@
 
 #include "base/cleanup.h"
 
-#define X32_BIT	 0x40000000u
-#define SIGN_BIT 0x80000000u
+#define X32_BIT	      0x40000000u
+#define SIGN_BIT      0x80000000u
 #define ENOSYS_ACTION (SECCOMP_RET_ERRNO | (ENOSYS & SECCOMP_RET_DATA))
 
 /* A growing program. Once it has failed, everything that follows does nothing and the end reports it. */
@@ -86,7 +86,8 @@ static void aim(struct code *c, size_t at, bool when_true)
 	distance = c->n - at - 1;
 	if (c->v[at].code == (BPF_JMP | BPF_JA))
 		c->v[at].k = (uint32_t)distance;
-	else if (distance > UINT8_MAX) /* cannot be: only within a rule, of at most BPF_CONDS_MAX * 7 instructions */
+	else if (distance >
+		 UINT8_MAX) /* cannot be: only within a rule, of at most BPF_CONDS_MAX * 7 instructions */
 		c->error = -E2BIG;
 	else if (when_true)
 		c->v[at].jt = (uint8_t)distance;
@@ -234,7 +235,8 @@ static int by_number_and_strictness(const void *a, const void *b)
 {
 	const struct bpf_rule *x = a, *y = b;
 	/* As numbers with a sign the actions are in the kernel's order: KILL_PROCESS is the lowest, ALLOW the highest. */
-	int32_t sx = (int32_t)(x->action & SECCOMP_RET_ACTION_FULL), sy = (int32_t)(y->action & SECCOMP_RET_ACTION_FULL);
+	int32_t sx = (int32_t)(x->action & SECCOMP_RET_ACTION_FULL),
+		sy = (int32_t)(y->action & SECCOMP_RET_ACTION_FULL);
 
 	if (x->nr != y->nr)
 		return x->nr < y->nr ? -1 : 1;

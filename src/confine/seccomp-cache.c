@@ -18,9 +18,9 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 
-#define CACHE_MAGIC	 UINT64_C(0x314d474350434353) /* "SCCPCGM1" */
-#define CACHE_NAME_LEN	 20			      /* 16 hex digits and ".bpf" */
-#define CACHE_TMP_MAX_AGE 60			      /* seconds; a writer needs a millisecond */
+#define CACHE_MAGIC	  UINT64_C(0x314d474350434353) /* "SCCPCGM1" */
+#define CACHE_NAME_LEN	  20			       /* 16 hex digits and ".bpf" */
+#define CACHE_TMP_MAX_AGE 60			       /* seconds; a writer needs a millisecond */
 
 /* An entry: this header, n_insns instructions, key_len bytes of key. Native byte order: it never leaves the machine. */
 struct cache_head {

@@ -28,7 +28,8 @@ static int state_text(pid_t pid, const char *metadata, const char *state_json, c
 
 	state = json_loads(state_json, JSON_REJECT_DUPLICATES, &je);
 	if (!json_is_object(state) || !(version = json_string_value(json_object_get(state, "ociVersion"))))
-		return err_set(e, EINVAL, "seccomp listener: the container state is not a JSON object with ociVersion");
+		return err_set(e, EINVAL,
+			       "seccomp listener: the container state is not a JSON object with ociVersion");
 	msg = json_pack("{s:s, s:[s], s:i, s:s*, s:O}", "ociVersion", version, "fds", "seccompFd", "pid", (int)pid,
 			"metadata", metadata && *metadata ? metadata : NULL, "state", state);
 	if (!msg)
@@ -47,7 +48,8 @@ static int agent_connect(const char *path, int *ret_fd, struct err *e)
 	size_t len = strlen(path);
 
 	if (path[0] != '/' || len >= sizeof sa.sun_path)
-		return err_set(e, EINVAL, "linux.seccomp.listenerPath: '%s' must be absolute and shorter than %zu bytes",
+		return err_set(e, EINVAL,
+			       "linux.seccomp.listenerPath: '%s' must be absolute and shorter than %zu bytes",
 			       path, sizeof sa.sun_path);
 	memcpy(sa.sun_path, path, len);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -57,7 +59,8 @@ static int agent_connect(const char *path, int *ret_fd, struct err *e)
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) < 0)
 		return err_sys(e, errno, "seccomp listener: SO_SNDTIMEO");
 	if (connect(fd, (const struct sockaddr *)&sa, sizeof sa) < 0)
-		return err_sys(e, errno, "linux.seccomp.listenerPath: connect to '%s' (is the seccomp agent running?)",
+		return err_sys(e, errno,
+			       "linux.seccomp.listenerPath: connect to '%s' (is the seccomp agent running?)",
 			       path);
 	*ret_fd = TAKE_FD(fd);
 	return 0;

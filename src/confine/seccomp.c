@@ -57,16 +57,26 @@ static const struct {
 	const char *name;
 	const char *scmp; /* as seccomp_arch_resolve_name() spells it; not every libseccomp knows each */
 } archs[] = {
-	{ "SCMP_ARCH_AARCH64", "aarch64" },   { "SCMP_ARCH_ARM", "arm" },
-	{ "SCMP_ARCH_LOONGARCH64", "loongarch64" }, { "SCMP_ARCH_MIPS", "mips" },
-	{ "SCMP_ARCH_MIPS64", "mips64" },     { "SCMP_ARCH_MIPS64N32", "mips64n32" },
-	{ "SCMP_ARCH_MIPSEL", "mipsel" },     { "SCMP_ARCH_MIPSEL64", "mipsel64" },
-	{ "SCMP_ARCH_MIPSEL64N32", "mipsel64n32" }, { "SCMP_ARCH_PARISC", "parisc" },
-	{ "SCMP_ARCH_PARISC64", "parisc64" }, { "SCMP_ARCH_PPC", "ppc" },
-	{ "SCMP_ARCH_PPC64", "ppc64" },	      { "SCMP_ARCH_PPC64LE", "ppc64le" },
-	{ "SCMP_ARCH_RISCV64", "riscv64" },   { "SCMP_ARCH_S390", "s390" },
-	{ "SCMP_ARCH_S390X", "s390x" },	      { "SCMP_ARCH_X32", "x32" },
-	{ "SCMP_ARCH_X86", "x86" },	      { "SCMP_ARCH_X86_64", "x86_64" },
+	{ "SCMP_ARCH_AARCH64", "aarch64" },
+	{ "SCMP_ARCH_ARM", "arm" },
+	{ "SCMP_ARCH_LOONGARCH64", "loongarch64" },
+	{ "SCMP_ARCH_MIPS", "mips" },
+	{ "SCMP_ARCH_MIPS64", "mips64" },
+	{ "SCMP_ARCH_MIPS64N32", "mips64n32" },
+	{ "SCMP_ARCH_MIPSEL", "mipsel" },
+	{ "SCMP_ARCH_MIPSEL64", "mipsel64" },
+	{ "SCMP_ARCH_MIPSEL64N32", "mipsel64n32" },
+	{ "SCMP_ARCH_PARISC", "parisc" },
+	{ "SCMP_ARCH_PARISC64", "parisc64" },
+	{ "SCMP_ARCH_PPC", "ppc" },
+	{ "SCMP_ARCH_PPC64", "ppc64" },
+	{ "SCMP_ARCH_PPC64LE", "ppc64le" },
+	{ "SCMP_ARCH_RISCV64", "riscv64" },
+	{ "SCMP_ARCH_S390", "s390" },
+	{ "SCMP_ARCH_S390X", "s390x" },
+	{ "SCMP_ARCH_X32", "x32" },
+	{ "SCMP_ARCH_X86", "x86" },
+	{ "SCMP_ARCH_X86_64", "x86_64" },
 };
 
 static const struct {
@@ -127,7 +137,8 @@ static int action_from_name(const char *where, const char *name, bool has_errno,
 		if (strcmp(actions[i].name, name ? name : "") != 0)
 			continue;
 		if (has_errno && actions[i].data_max == 0)
-			return err_set(e, EINVAL, "%s: %s takes no errnoRet (only SCMP_ACT_ERRNO and SCMP_ACT_TRACE do)",
+			return err_set(e, EINVAL,
+				       "%s: %s takes no errnoRet (only SCMP_ACT_ERRNO and SCMP_ACT_TRACE do)",
 				       where, name);
 		if (has_errno && errno_ret > actions[i].data_max)
 			return err_set(e, EINVAL, "%s: errnoRet %u of %s is above %u", where, errno_ret, name,
@@ -178,9 +189,11 @@ static int plan_archs(struct plan *p, const struct oci_seccomp *s, struct err *e
 			if (strcmp(archs[k].name, name) == 0)
 				break;
 		if (k == ARRAY_SIZE(archs))
-			return err_set(e, EINVAL, "linux.seccomp.architectures[%zu]: unknown architecture '%s'", i, name);
+			return err_set(e, EINVAL, "linux.seccomp.architectures[%zu]: unknown architecture '%s'", i,
+				       name);
 		if ((scmp = seccomp_arch_resolve_name(archs[k].scmp)) == 0)
-			return err_set(e, EINVAL, "linux.seccomp.architectures[%zu]: %s is not known to libseccomp %u.%u.%u",
+			return err_set(e, EINVAL,
+				       "linux.seccomp.architectures[%zu]: %s is not known to libseccomp %u.%u.%u",
 				       i, name, seccomp_version()->major, seccomp_version()->minor,
 				       seccomp_version()->micro);
 		/* Arguments are read in halves whose places depend on it; no kernel runs both. */
@@ -358,7 +371,8 @@ static int plan_make(const struct oci_seccomp *s, struct plan *p, struct err *e)
 		if ((r = plan_rule(p, &s->rules[i], i, e)) < 0)
 			return r;
 	if (p->notify && !(s->listener_path && *s->listener_path))
-		return err_set(e, EINVAL, "linux.seccomp: SCMP_ACT_NOTIFY needs listenerPath, or nobody would answer");
+		return err_set(e, EINVAL,
+			       "linux.seccomp: SCMP_ACT_NOTIFY needs listenerPath, or nobody would answer");
 	return plan_flags(p, s, e);
 }
 
@@ -390,7 +404,8 @@ static int build(const struct oci_seccomp *s, struct seccomp_program *ret, struc
 		return r;
 	r = seccomp_bpf_generate(p.abis, p.n_abis, p.default_action, wants_enosys(&p), &insns, &n);
 	if (r == -E2BIG)
-		return err_set(e, E2BIG, "linux.seccomp: the filter has more than %d instructions; simplify the profile",
+		return err_set(e, E2BIG,
+			       "linux.seccomp: the filter has more than %d instructions; simplify the profile",
 			       BPF_MAXINSNS);
 	if (r < 0)
 		return err_sys(e, -r, "linux.seccomp");
@@ -411,8 +426,8 @@ int seccomp_compile(const struct oci_seccomp *s, int cache_dirfd, struct seccomp
 		return 0;
 	}
 	if (cache_dirfd >= 0) {
-		(void)snprintf(tool, sizeof tool, "caisson %s libseccomp %u.%u.%u arch %x", CAISSON_VERSION, v->major,
-			       v->minor, v->micro, seccomp_arch_native());
+		(void)snprintf(tool, sizeof tool, "caisson %s libseccomp %u.%u.%u arch %x", CAISSON_VERSION,
+			       v->major, v->minor, v->micro, seccomp_arch_native());
 		if ((r = seccomp_key_make(s, tool, &key)) < 0)
 			return err_sys(e, -r, "linux.seccomp");
 		if (seccomp_cache_get(cache_dirfd, &key, ret) > 0)
@@ -484,6 +499,6 @@ json_t *seccomp_features(void)
 			(void)json_array_append_new(supported, json_string(flags[i].name));
 	}
 	/* "o" takes the references also when it fails, and NULL makes it fail: nothing leaks, the caller sees NULL. */
-	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "enabled", 1, "actions", act, "operators", ops, "archs", arch,
-			 "knownFlags", known, "supportedFlags", supported);
+	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "enabled", 1, "actions", act, "operators", ops, "archs",
+			 arch, "knownFlags", known, "supportedFlags", supported);
 }

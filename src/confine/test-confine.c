@@ -29,16 +29,16 @@
 #include "base/io.h"
 #include "confine/confine.h"
 
-#define BIT(n) (UINT64_C(1) << (n))
+#define BIT(n)	      (UINT64_C(1) << (n))
 #define CHILD_SKIPPED 77
 
 /* In a child: a failed expectation is its exit code, and the line says which. */
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "line %d: %s\n", __LINE__, #cond);                         \
-			return 1;                                                                  \
-		}                                                                                  \
+#define EXPECT(cond)                                                       \
+	do {                                                               \
+		if (!(cond)) {                                             \
+			fprintf(stderr, "line %d: %s\n", __LINE__, #cond); \
+			return 1;                                          \
+		}                                                          \
 	} while (0)
 
 static void in_child(int (*body)(void))
@@ -118,8 +118,12 @@ static uint64_t status_mask(const char *field)
 static int body_caps_through_uid_change(void)
 {
 	uint32_t groups[] = { 7, 8 };
-	const struct oci_user u = { .uid = 1000, .gid = 1001, .has_umask = true, .umask = 027,
-				    .additional_gids = groups, .n_additional_gids = 2 };
+	const struct oci_user u = { .uid = 1000,
+				    .gid = 1001,
+				    .has_umask = true,
+				    .umask = 027,
+				    .additional_gids = groups,
+				    .n_additional_gids = 2 };
 	const struct oci_caps c = {
 		.present = true,
 		.bounding = BIT(CAP_CHOWN) | BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SETPCAP),
@@ -184,10 +188,15 @@ static int body_refused_caps(void)
 	} rows[] = {
 		{ { .present = true, .permitted = chown, .effective = chown | kill }, "effective: CAP_KILL" },
 		/* Ambient outside of permitted and inheritable: left out (the last row shows that the rest is raised). */
-		{ { .present = true, .permitted = chown | kill | admin | BIT(CAP_SETPCAP), .ambient = kill }, NULL },
+		{ { .present = true, .permitted = chown | kill | admin | BIT(CAP_SETPCAP), .ambient = kill },
+		  NULL },
 		/* What this kernel cannot know is not held against the profile. */
-		{ { .present = true, .permitted = chown | kill | BIT(CAP_SETPCAP) | future, .effective = chown | future,
-		    .inheritable = chown | future, .ambient = chown | future }, NULL },
+		{ { .present = true,
+		    .permitted = chown | kill | BIT(CAP_SETPCAP) | future,
+		    .effective = chown | future,
+		    .inheritable = chown | future,
+		    .ambient = chown | future },
+		  NULL },
 		{ { .present = true, .permitted = chown | admin }, "permitted: CAP_SYS_ADMIN" },
 	};
 
@@ -199,13 +208,16 @@ static int body_refused_caps(void)
 	}
 	EXPECT(status_mask("CapAmb:") == chown);
 	/* An ambient capability goes also where it could stay. */
-	const struct oci_caps quiet = { .present = true, .permitted = chown | BIT(CAP_SETPCAP), .inheritable = chown };
+	const struct oci_caps quiet = { .present = true,
+					.permitted = chown | BIT(CAP_SETPCAP),
+					.inheritable = chown };
 
 	EXPECT(confine_caps(&quiet, NULL) == 0 && status_mask("CapInh:") == chown && status_mask("CapAmb:") == 0);
 	/* A capability that has left the bounding set cannot come back as an inheritable one. */
 	const struct oci_caps bound = { .present = true, .bounding = chown },
 			      inh = { .present = true, .permitted = chown, .inheritable = kill };
-	const struct oci_caps again = { .present = true, .permitted = chown | BIT(CAP_SETPCAP),
+	const struct oci_caps again = { .present = true,
+					.permitted = chown | BIT(CAP_SETPCAP),
 					.effective = BIT(CAP_SETPCAP) };
 	struct err e = { 0 };
 
@@ -298,8 +310,12 @@ static int body_rlimits(void)
 		{ .resource = RLIMIT_NOFILE, .name = "RLIMIT_NOFILE", .soft = 100, .hard = 200 },
 		{ .resource = RLIMIT_CORE, .name = "RLIMIT_CORE", .soft = 0, .hard = 0 },
 	};
-	const struct oci_rlimit crossed = { .resource = RLIMIT_FSIZE, .name = "RLIMIT_FSIZE", .soft = 2, .hard = 1 };
-	const struct oci_rlimit raised = { .resource = RLIMIT_NOFILE, .name = "RLIMIT_NOFILE", .soft = 100, .hard = 300 };
+	const struct oci_rlimit crossed = {
+		.resource = RLIMIT_FSIZE, .name = "RLIMIT_FSIZE", .soft = 2, .hard = 1
+	};
+	const struct oci_rlimit raised = {
+		.resource = RLIMIT_NOFILE, .name = "RLIMIT_NOFILE", .soft = 100, .hard = 300
+	};
 	const struct oci_rlimit unknown = { .resource = 99, .name = "RLIMIT_FUTURE", .soft = 1, .hard = 1 };
 	struct err e = { 0 };
 	struct rlimit lim;
@@ -307,7 +323,8 @@ static int body_rlimits(void)
 	EXPECT(confine_rlimits(0, good, 2, &e) == 0);
 	EXPECT(getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur == 100 && lim.rlim_max == 200);
 	EXPECT(getrlimit(RLIMIT_CORE, &lim) == 0 && lim.rlim_max == 0);
-	EXPECT(confine_rlimits(getpid(), &crossed, 1, &e) == -EINVAL && strstr(e.msg, "RLIMIT_FSIZE: soft 2 is above hard 1"));
+	EXPECT(confine_rlimits(getpid(), &crossed, 1, &e) == -EINVAL &&
+	       strstr(e.msg, "RLIMIT_FSIZE: soft 2 is above hard 1"));
 	EXPECT(confine_rlimits(0, &unknown, 1, &e) == -EINVAL && strstr(e.msg, "RLIMIT_FUTURE"));
 	if (geteuid() == 0)
 		EXPECT(setresuid(65534, 65534, 65534) == 0);
@@ -324,7 +341,9 @@ static void a_limit_that_fails_is_named(void **state)
 static int body_scheduling(void)
 {
 	struct oci_process p = { .scheduler = { .present = true, .policy = SCHED_BATCH, .nice = 7 },
-				 .has_io_priority = true, .io_class = 2, .io_level = 6 };
+				 .has_io_priority = true,
+				 .io_class = 2,
+				 .io_level = 6 };
 	struct err e = { 0 };
 
 	EXPECT(confine_scheduling(0, &p, &e) == 0);
@@ -335,7 +354,8 @@ static int body_scheduling(void)
 	p.scheduler.policy = 99;
 	EXPECT(confine_scheduling(0, &p, &e) == -EINVAL && strstr(e.msg, "process.scheduler: policy 99"));
 	p = (struct oci_process){ .has_io_priority = true, .io_class = 7, .io_level = 1 };
-	EXPECT(confine_scheduling(0, &p, &e) == -EINVAL && strstr(e.msg, "process.ioPriority: class 7, priority 1"));
+	EXPECT(confine_scheduling(0, &p, &e) == -EINVAL &&
+	       strstr(e.msg, "process.ioPriority: class 7, priority 1"));
 	p = (struct oci_process){ 0 };
 	EXPECT(confine_scheduling(0, &p, &e) == 0 && sched_getscheduler(0) == SCHED_IDLE);
 	return 0;
@@ -384,13 +404,33 @@ static void cpu_lists_are_strict(void **state)
 		const char *s;
 		int r, n, first, last;
 	} rows[] = {
-		{ "0", 0, 1, 0, 0 },	      { "0-3,7", 0, 5, 0, 7 },	 { "7,0-3", 0, 5, 0, 7 }, { "1,1,1-1", 0, 1, 1, 1 },
-		{ "0-8191", 0, 8192, 0, 8191 }, { "63-64", 0, 2, 63, 64 }, { "007", 0, 1, 7, 7 }, { "", -EINVAL },
-		{ ",", -EINVAL },	      { "1,", -EINVAL },	 { ",1", -EINVAL },	  { "1,,2", -EINVAL },
-		{ "3-1", -EINVAL },	      { "1-", -EINVAL },	 { "-1", -EINVAL },	  { "1-2-3", -EINVAL },
-		{ " 1", -EINVAL },	      { "1 ", -EINVAL },	 { "1\n", -EINVAL },	  { "0-7:2/4", -EINVAL },
-		{ "a", -EINVAL },	      { "0x1", -EINVAL },	 { "+1", -EINVAL },	  { "8192", -ERANGE },
-		{ "0-8192", -ERANGE },	      { "18446744073709551616", -ERANGE }, { "all", -EINVAL },
+		{ "0", 0, 1, 0, 0 },
+		{ "0-3,7", 0, 5, 0, 7 },
+		{ "7,0-3", 0, 5, 0, 7 },
+		{ "1,1,1-1", 0, 1, 1, 1 },
+		{ "0-8191", 0, 8192, 0, 8191 },
+		{ "63-64", 0, 2, 63, 64 },
+		{ "007", 0, 1, 7, 7 },
+		{ "", -EINVAL },
+		{ ",", -EINVAL },
+		{ "1,", -EINVAL },
+		{ ",1", -EINVAL },
+		{ "1,,2", -EINVAL },
+		{ "3-1", -EINVAL },
+		{ "1-", -EINVAL },
+		{ "-1", -EINVAL },
+		{ "1-2-3", -EINVAL },
+		{ " 1", -EINVAL },
+		{ "1 ", -EINVAL },
+		{ "1\n", -EINVAL },
+		{ "0-7:2/4", -EINVAL },
+		{ "a", -EINVAL },
+		{ "0x1", -EINVAL },
+		{ "+1", -EINVAL },
+		{ "8192", -ERANGE },
+		{ "0-8192", -ERANGE },
+		{ "18446744073709551616", -ERANGE },
+		{ "all", -EINVAL },
 	};
 
 	(void)state;
@@ -452,7 +492,8 @@ static void oom_score_is_written_only_when_it_differs(void **state)
 		pid_t pid;
 		int value;
 	} rows[] = {
-		{ "12/oom_score_adj", "0500\n", "0500\n", 12, 500 }, /* a spelling that only an untouched file keeps */
+		{ "12/oom_score_adj", "0500\n", "0500\n", 12,
+		  500 }, /* a spelling that only an untouched file keeps */
 		{ "12/oom_score_adj", "0500\n", "-999\n", 12, -999 },
 		{ "self/oom_score_adj", "-0\n", "-0\n", 0, 0 },
 		{ "self/oom_score_adj", "1000", "1000", 0, 1000 },
@@ -480,7 +521,8 @@ static int body_oom_score(void)
 	_cleanup_free_ char *text = NULL;
 	struct err e = { 0 };
 
-	EXPECT(confine_oom_score_adj(proc, getpid(), 900, &e) == 0 && confine_oom_score_adj(proc, 0, 900, &e) == 0);
+	EXPECT(confine_oom_score_adj(proc, getpid(), 900, &e) == 0 &&
+	       confine_oom_score_adj(proc, 0, 900, &e) == 0);
 	EXPECT(io_read_at(proc, "self/oom_score_adj", 64, &text, NULL) == 0 && strcmp(text, "900\n") == 0);
 	return 0;
 }
@@ -495,7 +537,8 @@ static void the_kernel_takes_the_oom_score(void **state)
 
 static bool has_lsm(void)
 {
-	return access("/sys/module/apparmor/parameters/enabled", F_OK) == 0 || access("/sys/fs/selinux/enforce", F_OK) == 0;
+	return access("/sys/module/apparmor/parameters/enabled", F_OK) == 0 ||
+	       access("/sys/fs/selinux/enforce", F_OK) == 0;
 }
 
 static void labels_are_refused_where_no_lsm_could_honour_them(void **state)
@@ -510,7 +553,8 @@ static void labels_are_refused_where_no_lsm_could_honour_them(void **state)
 		{ "unconfined", NULL, 0, NULL },
 		{ "docker-default", NULL, -ENOTSUP, "process.apparmorProfile: 'docker-default'" },
 		{ "Unconfined", NULL, -ENOTSUP, "'Unconfined'" },
-		{ NULL, "system_u:system_r:container_t:s0", -ENOTSUP, "process.selinuxLabel: 'system_u:system_r:container_t:s0'" },
+		{ NULL, "system_u:system_r:container_t:s0", -ENOTSUP,
+		  "process.selinuxLabel: 'system_u:system_r:container_t:s0'" },
 		{ NULL, "unconfined", -ENOTSUP, "process.selinuxLabel" },
 	};
 
@@ -628,7 +672,9 @@ static size_t agent_receive(int listener, char *buf, size_t size, int *ret_fd)
 		char buf[CMSG_SPACE(4 * sizeof(int))];
 	} control = { 0 };
 	struct iovec iov = { .iov_base = buf, .iov_len = size };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf
+	};
 	struct cmsghdr *h;
 	ssize_t n, more;
 
@@ -646,7 +692,8 @@ static size_t agent_receive(int listener, char *buf, size_t size, int *ret_fd)
 
 static void the_agent_gets_the_container_process_state(void **state)
 {
-	static const char oci[] = "{\"ociVersion\":\"1.2.0\",\"id\":\"c1\",\"status\":\"creating\",\"pid\":42,\"bundle\":\"/b\"}";
+	static const char oci[] =
+		"{\"ociVersion\":\"1.2.0\",\"id\":\"c1\",\"status\":\"creating\",\"pid\":42,\"bundle\":\"/b\"}";
 	char dir[] = "/tmp/caisson-test-XXXXXX", path[64], buf[4096];
 
 	(void)state;
@@ -664,9 +711,10 @@ static void the_agent_gets_the_container_process_state(void **state)
 		n = agent_receive(listener, buf, sizeof buf, &got);
 		assert_true(fstat(notify, &a) == 0 && fstat(got, &b) == 0 && a.st_ino == b.st_ino);
 		msg = json_loadb(buf, n, JSON_REJECT_DUPLICATES, NULL);
-		want = json_pack("{s:s, s:[s], s:i, s:s*, s:{s:s, s:s, s:s, s:i, s:s}}", "ociVersion", "1.2.0", "fds",
-				 "seccompFd", "pid", 42, "metadata", with ? "meta \"data\"" : NULL, "state", "ociVersion",
-				 "1.2.0", "id", "c1", "status", "creating", "pid", 42, "bundle", "/b");
+		want = json_pack("{s:s, s:[s], s:i, s:s*, s:{s:s, s:s, s:s, s:i, s:s}}", "ociVersion", "1.2.0",
+				 "fds", "seccompFd", "pid", 42, "metadata", with ? "meta \"data\"" : NULL, "state",
+				 "ociVersion", "1.2.0", "id", "c1", "status", "creating", "pid", 42, "bundle",
+				 "/b");
 		assert_non_null(msg);
 		assert_true(json_equal(msg, want));
 		json_decref(msg);

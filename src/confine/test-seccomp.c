@@ -20,8 +20,9 @@
 #include "confine/seccomp-cache.h"
 #include "confine/test-profile.h"
 
-#define SMALL                                                                                      \
-	.present = true, .default_action = "SCMP_ACT_ERRNO", .rules = small_rules, .n_rules = ARRAY_SIZE(small_rules)
+#define SMALL                                                                      \
+	.present = true, .default_action = "SCMP_ACT_ERRNO", .rules = small_rules, \
+	.n_rules = ARRAY_SIZE(small_rules)
 
 static struct oci_seccomp_rule small_rules[] = {
 	{ .names = STRV("read", "write", "exit_group"), .action = "SCMP_ACT_ALLOW" },
@@ -33,22 +34,31 @@ static struct oci_seccomp_rule operator_rules[] = {
 	{ .names = STRV("lseek"), .action = "SCMP_ACT_TRAP", ARGS({ 1, 0x100000005, 0, "SCMP_CMP_NE" }) },
 	{ .names = STRV("mmap"), .action = "SCMP_ACT_LOG", ARGS({ 2, 0x200000003, 0, "SCMP_CMP_LT" }) },
 	{ .names = STRV("mprotect"), .action = "SCMP_ACT_TRACE", ARGS({ 3, 0xffffffff, 0, "SCMP_CMP_LE" }) },
-	{ .names = STRV("ioctl"), .action = "SCMP_ACT_ERRNO", .has_errno = true, .errno_ret = 4095,
+	{ .names = STRV("ioctl"),
+	  .action = "SCMP_ACT_ERRNO",
+	  .has_errno = true,
+	  .errno_ret = 4095,
 	  ARGS({ 4, 0x80000000, 0, "SCMP_CMP_GE" }) },
 	{ .names = STRV("fcntl"), .action = "SCMP_ACT_KILL", ARGS({ 5, 0xfffffffffffffffe, 0, "SCMP_CMP_GT" }) },
-	{ .names = STRV("fchmod"), .action = "SCMP_ACT_KILL_THREAD",
+	{ .names = STRV("fchmod"),
+	  .action = "SCMP_ACT_KILL_THREAD",
 	  ARGS({ 1, 0xf00000f0, 0x50000050, "SCMP_CMP_MASKED_EQ" }) },
-	{ .names = STRV("open", "openat"), .action = "SCMP_ACT_ERRNO",
+	{ .names = STRV("open", "openat"),
+	  .action = "SCMP_ACT_ERRNO",
 	  ARGS({ 0, 3, 0, "SCMP_CMP_EQ" }, { 1, 5, 0, "SCMP_CMP_GT" }, { 2, 0x3, 0x1, "SCMP_CMP_MASKED_EQ" }) },
 	{ .names = STRV("dup2"), .action = "SCMP_ACT_TRACE", .has_errno = true, .errno_ret = 65535 },
 	{ .names = STRV("chmod"), .action = "SCMP_ACT_NOTIFY" },
-	{ .names = STRV("kill"), .action = "SCMP_ACT_ERRNO",
+	{ .names = STRV("kill"),
+	  .action = "SCMP_ACT_ERRNO",
 	  ARGS({ 0, 3, 0, "SCMP_CMP_EQ" }, { 0, 9, 0, "SCMP_CMP_EQ" }, { 1, 2, 0, "SCMP_CMP_EQ" }) },
 };
 
 static struct oci_seccomp_rule socket_rules[] = {
 	{ .names = STRV("socketcall", "futex_waitv"), .action = "SCMP_ACT_ALLOW" },
-	{ .names = STRV("socket"), .action = "SCMP_ACT_ERRNO", .has_errno = true, .errno_ret = EINVAL,
+	{ .names = STRV("socket"),
+	  .action = "SCMP_ACT_ERRNO",
+	  .has_errno = true,
+	  .errno_ret = EINVAL,
 	  ARGS({ 0, 16, 0, "SCMP_CMP_EQ" }, { 2, 9, 0, "SCMP_CMP_EQ" }) },
 	{ .names = STRV("socket"), .action = "SCMP_ACT_ALLOW", ARGS({ 2, 9, 0, "SCMP_CMP_NE" }) },
 	{ .names = STRV("socket"), .action = "SCMP_ACT_ALLOW", ARGS({ 0, 16, 0, "SCMP_CMP_NE" }) },
@@ -56,23 +66,34 @@ static struct oci_seccomp_rule socket_rules[] = {
 
 /* Several rules for one call that overlap or contradict each other, and what libseccomp's tree gets wrong. */
 static struct oci_seccomp_rule overlapping_rules[] = {
-	{ .names = STRV("read"), .action = "SCMP_ACT_ALLOW",
+	{ .names = STRV("read"),
+	  .action = "SCMP_ACT_ALLOW",
 	  ARGS({ 0, 2, 0, "SCMP_CMP_EQ" }, { 1, 3, 0, "SCMP_CMP_NE" }) },
-	{ .names = STRV("read"), .action = "SCMP_ACT_ALLOW",
+	{ .names = STRV("read"),
+	  .action = "SCMP_ACT_ALLOW",
 	  ARGS({ 0, 1, 0, "SCMP_CMP_NE" }, { 2, 3, 0, "SCMP_CMP_EQ" }) },
-	{ .names = STRV("close"), .action = "SCMP_ACT_ALLOW",
+	{ .names = STRV("close"),
+	  .action = "SCMP_ACT_ALLOW",
 	  ARGS({ 0, 3, 0, "SCMP_CMP_NE" }, { 1, 1, 0, "SCMP_CMP_NE" }) },
-	{ .names = STRV("close"), .action = "SCMP_ACT_ALLOW",
+	{ .names = STRV("close"),
+	  .action = "SCMP_ACT_ALLOW",
 	  ARGS({ 0, 3, 0, "SCMP_CMP_NE" }, { 2, 2, 0, "SCMP_CMP_NE" }) },
-	{ .names = STRV("stat"), .action = "SCMP_ACT_ALLOW",
+	{ .names = STRV("stat"),
+	  .action = "SCMP_ACT_ALLOW",
 	  ARGS({ 2, 0x122485b, 0, "SCMP_CMP_LT" }, { 2, 0x1936c2b8994063, 0, "SCMP_CMP_LT" }) },
 	{ .names = STRV("brk", "socket", "shmat"), .action = "SCMP_ACT_ALLOW" },
 	{ .names = STRV("brk", "socket", "shmat"), .action = "SCMP_ACT_KILL", ARGS({ 0, 5, 0, "SCMP_CMP_EQ" }) },
 	{ .names = STRV("dup"), .action = "SCMP_ACT_TRAP", ARGS({ 0, 2, 0, "SCMP_CMP_GT" }) },
 	{ .names = STRV("dup"), .action = "SCMP_ACT_ALLOW", ARGS({ 0, 4, 0, "SCMP_CMP_EQ" }) },
-	{ .names = STRV("dup"), .action = "SCMP_ACT_ERRNO", .has_errno = true, .errno_ret = 5,
+	{ .names = STRV("dup"),
+	  .action = "SCMP_ACT_ERRNO",
+	  .has_errno = true,
+	  .errno_ret = 5,
 	  ARGS({ 0, 1, 0, "SCMP_CMP_EQ" }) },
-	{ .names = STRV("dup"), .action = "SCMP_ACT_ERRNO", .has_errno = true, .errno_ret = 6,
+	{ .names = STRV("dup"),
+	  .action = "SCMP_ACT_ERRNO",
+	  .has_errno = true,
+	  .errno_ret = 6,
 	  ARGS({ 0, 1, 0, "SCMP_CMP_LE" }) },
 	{ .names = STRV("accept", "recvmmsg", "semop", "socketcall"), .action = "SCMP_ACT_LOG" },
 };
@@ -89,36 +110,56 @@ static const struct {
 	{ "small, x86-64", { SMALL, .architectures = STRV("SCMP_ARCH_X86_64") } },
 	{ "small, x86", { SMALL, .architectures = STRV("SCMP_ARCH_X86") } },
 	{ "small, x32", { SMALL, .architectures = STRV("SCMP_ARCH_X32") } },
-	{ "small, x32 first", { SMALL, .architectures = STRV("SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64") } },
+	{ "small, x32 first",
+	  { SMALL, .architectures = STRV("SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64") } },
 	{ "small, foreign", { SMALL, .architectures = STRV("SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM") } },
 	{ "small, default ENOSYS", { SMALL, .has_default_errno = true, .default_errno = ENOSYS } },
 	{ "small, default 99", { SMALL, .has_default_errno = true, .default_errno = 99 } },
 	{ "operators over allow",
-	  { .present = true, .default_action = "SCMP_ACT_ALLOW", .rules = operator_rules,
-	    .n_rules = ARRAY_SIZE(operator_rules), .listener_path = "/run/agent",
+	  { .present = true,
+	    .default_action = "SCMP_ACT_ALLOW",
+	    .rules = operator_rules,
+	    .n_rules = ARRAY_SIZE(operator_rules),
+	    .listener_path = "/run/agent",
 	    .architectures = STRV("SCMP_ARCH_X86", "SCMP_ARCH_X32") } },
 	{ "operators over kill",
-	  { .present = true, .default_action = "SCMP_ACT_KILL", .rules = operator_rules,
-	    .n_rules = ARRAY_SIZE(operator_rules), .listener_path = "/run/agent",
+	  { .present = true,
+	    .default_action = "SCMP_ACT_KILL",
+	    .rules = operator_rules,
+	    .n_rules = ARRAY_SIZE(operator_rules),
+	    .listener_path = "/run/agent",
 	    .architectures = STRV("SCMP_ARCH_X86", "SCMP_ARCH_X32") } },
 	{ "disjoint socket rules",
-	  { .present = true, .default_action = "SCMP_ACT_ERRNO", .rules = socket_rules,
+	  { .present = true,
+	    .default_action = "SCMP_ACT_ERRNO",
+	    .rules = socket_rules,
 	    .n_rules = ARRAY_SIZE(socket_rules) } },
 	{ "overlapping, deny",
-	  { .present = true, .default_action = "SCMP_ACT_ERRNO", .rules = overlapping_rules,
-	    .n_rules = ARRAY_SIZE(overlapping_rules), .architectures = STRV("SCMP_ARCH_X86", "SCMP_ARCH_X32") } },
+	  { .present = true,
+	    .default_action = "SCMP_ACT_ERRNO",
+	    .rules = overlapping_rules,
+	    .n_rules = ARRAY_SIZE(overlapping_rules),
+	    .architectures = STRV("SCMP_ARCH_X86", "SCMP_ARCH_X32") } },
 	{ "overlapping, log",
-	  { .present = true, .default_action = "SCMP_ACT_LOG", .rules = overlapping_rules,
-	    .n_rules = ARRAY_SIZE(overlapping_rules), .architectures = STRV("SCMP_ARCH_X86", "SCMP_ARCH_X32") } },
+	  { .present = true,
+	    .default_action = "SCMP_ACT_LOG",
+	    .rules = overlapping_rules,
+	    .n_rules = ARRAY_SIZE(overlapping_rules),
+	    .architectures = STRV("SCMP_ARCH_X86", "SCMP_ARCH_X32") } },
 	{ "only multiplexed names",
-	  { .present = true, .default_action = "SCMP_ACT_ERRNO",
-	    .rules = (struct oci_seccomp_rule[]){ { .names = STRV("accept", "semop"), .action = "SCMP_ACT_ALLOW" } },
-	    .n_rules = 1, .architectures = STRV("SCMP_ARCH_X86") } },
+	  { .present = true,
+	    .default_action = "SCMP_ACT_ERRNO",
+	    .rules = (struct oci_seccomp_rule[]){ { .names = STRV("accept", "semop"),
+						    .action = "SCMP_ACT_ALLOW" } },
+	    .n_rules = 1,
+	    .architectures = STRV("SCMP_ARCH_X86") } },
 	{ "no rules, allow", { .present = true, .default_action = "SCMP_ACT_ALLOW" } },
 	{ "no rules, log", { .present = true, .default_action = "SCMP_ACT_LOG" } },
 	{ "no rules, trap", { .present = true, .default_action = "SCMP_ACT_TRAP" } },
 	{ "a deny list of hundreds",
-	  { .present = true, .default_action = "SCMP_ACT_ALLOW", .rules = allow_all_rules,
+	  { .present = true,
+	    .default_action = "SCMP_ACT_ALLOW",
+	    .rules = allow_all_rules,
 	    .n_rules = ARRAY_SIZE(allow_all_rules),
 	    .architectures = STRV("SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32") } },
 };
@@ -131,9 +172,9 @@ static void same_verdict(const char *what, const struct seccomp_program *p, cons
 	int64_t want = rules_verdict(r, d), got = bpf_run(p->insns, p->n, d);
 
 	if (got != want)
-		fail_msg("%s: arch %x nr %x args %llx %llx %llx %llx %llx %llx: want %llx, got %llx", what, d->arch,
-			 (unsigned)d->nr, d->args[0], d->args[1], d->args[2], d->args[3], d->args[4], d->args[5],
-			 (long long)want, (long long)got);
+		fail_msg("%s: arch %x nr %x args %llx %llx %llx %llx %llx %llx: want %llx, got %llx", what,
+			 d->arch, (unsigned)d->nr, d->args[0], d->args[1], d->args[2], d->args[3], d->args[4],
+			 d->args[5], (long long)want, (long long)got);
 	compared++;
 }
 
@@ -161,8 +202,14 @@ static void same_verdict_for_arguments(const char *what, const struct seccomp_pr
 	for (size_t i = 0; has_conditions(r->s, d) && i < r->s->n_rules; i++)
 		for (size_t k = 0; k < r->s->rules[i].n_args; k++) {
 			const struct oci_seccomp_arg *a = &r->s->rules[i].args[k];
-			const uint64_t near[] = { a->value, a->value - 1, a->value + 1, a->value ^ (UINT64_C(1) << 32),
-						  a->value ^ (UINT64_C(1) << 63), a->value_two, ~a->value, a->value | 0x101,
+			const uint64_t near[] = { a->value,
+						  a->value - 1,
+						  a->value + 1,
+						  a->value ^ (UINT64_C(1) << 32),
+						  a->value ^ (UINT64_C(1) << 63),
+						  a->value_two,
+						  ~a->value,
+						  a->value | 0x101,
 						  (a->value & 0xffffffff) | UINT64_C(0x700000000) };
 
 			for (size_t n = 0; n < ARRAY_SIZE(near); n++) {
@@ -233,13 +280,14 @@ static uint64_t rnd(uint64_t *x)
 /* Few names, many rules: overlaps are the rule. Fixed seed: a failure can be repeated. */
 static void random_profiles_say_what_their_rules_say(void **state)
 {
-	static const char *const acts[] = { "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS",
-					    "SCMP_ACT_LOG",   "SCMP_ACT_TRACE", "SCMP_ACT_TRAP" };
+	static const char *const acts[] = { "SCMP_ACT_ALLOW",	     "SCMP_ACT_ERRNO", "SCMP_ACT_KILL",
+					    "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_LOG",   "SCMP_ACT_TRACE",
+					    "SCMP_ACT_TRAP" };
 	static const char *const ops[] = { "SCMP_CMP_EQ", "SCMP_CMP_NE", "SCMP_CMP_LT",	      "SCMP_CMP_LE",
 					   "SCMP_CMP_GT", "SCMP_CMP_GE", "SCMP_CMP_MASKED_EQ" };
 	static const char *abis[] = { "SCMP_ARCH_X86", "SCMP_ARCH_X32" };
-	static const char *calls[] = { "read",	"write",  "openat", "close", "stat",   "socket", "accept", "shmat", "brk",
-				       "ioctl", "execve", "exit",   "kill",  "clone3", "setns",	 "futex" };
+	static const char *calls[] = { "read", "write", "openat", "close", "stat", "socket", "accept", "shmat",
+				       "brk",  "ioctl", "execve", "exit",  "kill", "clone3", "setns",  "futex" };
 	enum { RULES = 48 };
 	uint64_t x = 88172645463325252;
 
@@ -280,7 +328,7 @@ static void calls_newer_than_the_profile_do_not_exist(void **state)
 		uint32_t arch, nr;
 		uint32_t want;
 	} rows[] = {
-		{ AUDIT_ARCH_X86_64, 39, SECCOMP_RET_ALLOW },	    /* getpid */
+		{ AUDIT_ARCH_X86_64, 39, SECCOMP_RET_ALLOW },	       /* getpid */
 		{ AUDIT_ARCH_X86_64, 165, SECCOMP_RET_ERRNO | EPERM }, /* mount: known and not allowed */
 		{ AUDIT_ARCH_X86_64, 435, SECCOMP_RET_ERRNO | ENOSYS },
 		{ AUDIT_ARCH_X86_64, 449, SECCOMP_RET_ALLOW }, /* futex_waitv, the newest that the profile names */
@@ -317,19 +365,24 @@ static void what_nobody_knows_is_refused_by_name(void **state)
 		{ { .present = true }, "defaultAction" },
 		{ { .present = true, .default_action = "SCMP_ACT_NOTIFY" }, "cannot be the default" },
 		{ { BASE, .has_default_errno = true, .default_errno = 4096 }, "4096" },
-		{ { .present = true, .default_action = "SCMP_ACT_ALLOW", .has_default_errno = true }, "takes no errnoRet" },
+		{ { .present = true, .default_action = "SCMP_ACT_ALLOW", .has_default_errno = true },
+		  "takes no errnoRet" },
 		{ { BASE, .architectures = STRV("SCMP_ARCH_Z80") }, "SCMP_ARCH_Z80" },
 		{ { BASE, .architectures = STRV("SCMP_ARCH_LOONGARCH64") }, "libseccomp 2." },
 		{ { BASE, .architectures = STRV("SCMP_ARCH_PPC") }, "cannot run here" }, /* big endian */
 		{ { BASE, .flags = STRV("SECCOMP_FILTER_FLAG_FAST") }, "SECCOMP_FILTER_FLAG_FAST" },
-		{ { BASE, RULE(.names = STRV("read"), .action = "SCMP_ACT_DENY") }, "syscalls[0]: unknown action 'SCMP_ACT_DENY'" },
+		{ { BASE, RULE(.names = STRV("read"), .action = "SCMP_ACT_DENY") },
+		  "syscalls[0]: unknown action 'SCMP_ACT_DENY'" },
 		{ { BASE, RULE(.names = STRV("no_such_call"), .action = "ALLOW") }, "'ALLOW'" },
 		{ { BASE, RULE(.names = STRV(""), .action = "SCMP_ACT_ALLOW") }, "names[0]" },
-		{ { BASE, RULE(.names = STRV("read"), .action = "SCMP_ACT_ALLOW", ARGS({ 0, 0, 0, "SCMP_CMP_IS" })) },
+		{ { BASE,
+		    RULE(.names = STRV("read"), .action = "SCMP_ACT_ALLOW", ARGS({ 0, 0, 0, "SCMP_CMP_IS" })) },
 		  "SCMP_CMP_IS" },
-		{ { BASE, RULE(.names = STRV("read"), .action = "SCMP_ACT_ALLOW", ARGS({ 6, 0, 0, "SCMP_CMP_EQ" })) },
+		{ { BASE,
+		    RULE(.names = STRV("read"), .action = "SCMP_ACT_ALLOW", ARGS({ 6, 0, 0, "SCMP_CMP_EQ" })) },
 		  "args[0].index: 6" },
-		{ { BASE, .listener_path = "/x", RULE(.names = STRV("read", "write"), .action = "SCMP_ACT_NOTIFY") },
+		{ { BASE, .listener_path = "/x",
+		    RULE(.names = STRV("read", "write"), .action = "SCMP_ACT_NOTIFY") },
 		  "cannot be used for write" },
 		{ { BASE, RULE(.names = STRV("read"), .action = "SCMP_ACT_NOTIFY") }, "listenerPath" },
 	};
@@ -355,15 +408,17 @@ static void flags_become_the_kernels(void **state)
 
 	(void)state;
 	assert_int_equal(seccomp_compile(&s, -EBADF, &p, NULL), 0);
-	assert_int_equal(p.flags, SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW | SECCOMP_FILTER_FLAG_TSYNC);
+	assert_int_equal(p.flags,
+			 SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW | SECCOMP_FILTER_FLAG_TSYNC);
 	assert_false(p.listener);
 	seccomp_program_done(&p);
 	s.rules = &notify;
 	s.n_rules = 1;
 	s.listener_path = "/x";
 	assert_int_equal(seccomp_compile(&s, -EBADF, &p, NULL), 0);
-	assert_int_equal(p.flags, SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW | SECCOMP_FILTER_FLAG_TSYNC |
-					  SECCOMP_FILTER_FLAG_TSYNC_ESRCH | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+	assert_int_equal(p.flags, SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW |
+					  SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH |
+					  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
 	assert_true(p.listener);
 	seccomp_program_done(&p);
 	s.present = false;
@@ -570,14 +625,16 @@ static void the_cache_keeps_the_newest_entries(void **state)
 static void different_profiles_have_different_keys(void **state)
 {
 	struct oci_seccomp_arg arg = { 0, 1, 0, "SCMP_CMP_EQ" };
-	struct oci_seccomp_rule
-		one_two[] = { { .names = STRV("a", "b"), .action = "X" } },
-		joined[] = { { .names = STRV("ab"), .action = "X" } }, split[] = { { .names = STRV("a"), .action = "X" },
-										     { .names = STRV("b"), .action = "X" } },
-		as_b[] = { { .names = STRV("as", "b"), .action = "X" } },
-		a_sb[] = { { .names = STRV("a", "sb"), .action = "X" } },
-		errno0[] = { { .names = STRV("a", "b"), .action = "X", .has_errno = true } },
-		with_arg[] = { { .names = STRV("a", "b"), .action = "X", .args = &arg, .n_args = 1 } };
+	struct oci_seccomp_rule one_two[] = { { .names = STRV("a", "b"), .action = "X" } },
+				joined[] = { { .names = STRV("ab"), .action = "X" } },
+				split[] = { { .names = STRV("a"), .action = "X" },
+					    { .names = STRV("b"), .action = "X" } },
+				as_b[] = { { .names = STRV("as", "b"), .action = "X" } },
+				a_sb[] = { { .names = STRV("a", "sb"), .action = "X" } },
+				errno0[] = { { .names = STRV("a", "b"), .action = "X", .has_errno = true } },
+				with_arg[] = {
+					{ .names = STRV("a", "b"), .action = "X", .args = &arg, .n_args = 1 }
+				};
 	const struct oci_seccomp rows[] = {
 		{ .default_action = "A" },
 		{ .default_action = "A", .has_default_errno = true },
@@ -623,8 +680,8 @@ static int body_default_profile(void)
 {
 	struct seccomp_program p;
 
-	if (seccomp_compile(&default_profile, -EBADF, &p, NULL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    seccomp_program_load(&p, NULL, NULL) < 0)
+	if (seccomp_compile(&default_profile, -EBADF, &p, NULL) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || seccomp_program_load(&p, NULL, NULL) < 0)
 		return 1;
 	if (getpid() <= 0 || syscall(SYS_mount, 0, 0, 0, 0, 0) != -1 || errno != EPERM)
 		return 2;
@@ -636,8 +693,12 @@ static int body_default_profile(void)
 static int body_listener(void)
 {
 	struct oci_seccomp_rule notify = { .names = STRV("chmod"), .action = "SCMP_ACT_NOTIFY" };
-	struct oci_seccomp s = { .present = true, .default_action = "SCMP_ACT_ALLOW", .rules = &notify, .n_rules = 1,
-				 .listener_path = "/x", .flags = STRV("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV") };
+	struct oci_seccomp s = { .present = true,
+				 .default_action = "SCMP_ACT_ALLOW",
+				 .rules = &notify,
+				 .n_rules = 1,
+				 .listener_path = "/x",
+				 .flags = STRV("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV") };
 	struct seccomp_program p;
 	struct err e = { 0 };
 	int fd = -EBADF, again = -EBADF;
@@ -648,7 +709,8 @@ static int body_listener(void)
 		return 2;
 	if ((fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0)
 		return 3;
-	return seccomp_program_load(&p, &again, &e) != -EBUSY || again != -EBADF || !strstr(e.msg, "listener") ? 4 : 0;
+	return seccomp_program_load(&p, &again, &e) != -EBUSY || again != -EBADF || !strstr(e.msg, "listener") ? 4
+													       : 0;
 }
 
 static int body_without_rights(void)
@@ -684,7 +746,10 @@ static void features_name_what_compile_takes(void **state)
 	assert_true(json_array_size(json_object_get(f, "supportedFlags")) >= 2);
 	json_array_foreach(json_object_get(f, "actions"), i, name) {
 		struct oci_seccomp_rule r = { .names = STRV("chmod"), .action = json_string_value(name) };
-		struct oci_seccomp s = { .present = true, .default_action = "SCMP_ACT_ERRNO", .rules = &r, .n_rules = 1,
+		struct oci_seccomp s = { .present = true,
+					 .default_action = "SCMP_ACT_ERRNO",
+					 .rules = &r,
+					 .n_rules = 1,
 					 .listener_path = "/x" };
 		struct seccomp_program p;
 

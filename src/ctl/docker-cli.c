@@ -617,7 +617,8 @@ static const struct verb verbs[] = {
 	{ "network inspect", &network_inspect_flags, 1, EACH, true, "GET", "/networks/{}", NULL },
 	{ "network create", &network_flags, 1, 1, true, "POST", "/networks/create", finish_network },
 	{ "network connect", &connect_flags, 2, 2, true, "POST", "/networks/{}/connect", finish_connect },
-	{ "network disconnect", &disconnect_flags, 2, 2, true, "POST", "/networks/{}/disconnect", finish_disconnect },
+	{ "network disconnect", &disconnect_flags, 2, 2, true, "POST", "/networks/{}/disconnect",
+	  finish_disconnect },
 	{ "network rm", &network_rm_flags, 1, EACH, true, "DELETE", "/networks/{}", NULL },
 	{ "network prune", &prune_flags, 0, 0, true, "POST", "/networks/prune", NULL },
 	{ "volume ls", &volume_list_flags, 0, 0, true, "GET", "/volumes", NULL },
@@ -671,7 +672,8 @@ static int check_number(const struct verb *v, int n, struct err *e)
 		return err_set(e, EINVAL, "docker %s: needs at least %d more argument%s", v->name, few,
 			       few == 1 ? "" : "s");
 	if (many > 0)
-		return err_set(e, EINVAL, "docker %s: %d argument%s too many", v->name, many, many == 1 ? "" : "s");
+		return err_set(e, EINVAL, "docker %s: %d argument%s too many", v->name, many,
+			       many == 1 ? "" : "s");
 	return 0;
 }
 
@@ -760,17 +762,20 @@ static int parse(struct command *c, int argc, const char *const argv[], struct d
 	if (argc <= WORDS_MAX)
 		v = find_verb(n, words, &used);
 	if (!v)
-		return err_set(e, EINVAL,
-			       "docker %.40s: this command line is not understood here, as it is of several requests or of "
-			       "another name; give the request itself with --body",
-			       n ? words[0] : "");
+		return err_set(
+			e, EINVAL,
+			"docker %.40s: this command line is not understood here, as it is of several requests or of "
+			"another name; give the request itself with --body",
+			n ? words[0] : "");
 	return read_command(v, c, n - used, words + used, ret, e);
 }
 
 int docker_parse(int argc, const char *const argv[], const struct docker_outside *outside,
 		 struct docker_request *ret, struct err *e)
 {
-	struct command c = { .outside = outside, .config = json_object(), .host = json_object(), .filters = json_object() };
+	struct command c = {
+		.outside = outside, .config = json_object(), .host = json_object(), .filters = json_object()
+	};
 	struct docker_request found = { 0 };
 	char *query = NULL;
 	size_t len = 0;

@@ -421,7 +421,8 @@ static int special_filter(struct command *c, const char *value, struct err *e)
 	_cleanup_free_ char *name = at ? strndup(value, (size_t)(at - value)) : NULL;
 
 	if (!at)
-		return err_set(e, EINVAL, "--filter: \"%.80s\": bad format of filter (expected name=value)", value);
+		return err_set(e, EINVAL, "--filter: \"%.80s\": bad format of filter (expected name=value)",
+			       value);
 	if (!name)
 		return err_sys(e, ENOMEM, "--filter");
 	for (char *s = name; *s; s++)
@@ -435,11 +436,11 @@ static int special_type(struct command *c, const char *value, struct err *e)
 	static const struct {
 		const char *type, *path;
 	} rows[] = {
-		{ "", "/containers/{}/json" },	     { "container", "/containers/{}/json" },
-		{ "image", "/images/{}/json" },	     { "network", "/networks/{}" },
-		{ "node", "/nodes/{}" },	     { "plugin", "/plugins/{}/json" },
-		{ "secret", "/secrets/{}" },	     { "service", "/services/{}" },
-		{ "task", "/tasks/{}" },	     { "volume", "/volumes/{}" },
+		{ "", "/containers/{}/json" },	{ "container", "/containers/{}/json" },
+		{ "image", "/images/{}/json" }, { "network", "/networks/{}" },
+		{ "node", "/nodes/{}" },	{ "plugin", "/plugins/{}/json" },
+		{ "secret", "/secrets/{}" },	{ "service", "/services/{}" },
+		{ "task", "/tasks/{}" },	{ "volume", "/volumes/{}" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -658,7 +659,7 @@ const struct flags build_flags = { build_table, ARRAY_SIZE(build_table) };
 
 const struct flags no_flags;
 
-#define FLAGS(name, ...)                                          \
+#define FLAGS(name, ...)                                           \
 	static const struct flag name##_table[] = { __VA_ARGS__ }; \
 	const struct flags name##_flags = { name##_table, ARRAY_SIZE(name##_table) };
 
@@ -685,7 +686,8 @@ FLAGS(export, UNUSED("output", 'o'))
 FLAGS(format, FORMAT_F)
 FLAGS(history, FORMAT, OFF("human", 'H'), NO_TRUNC, PLATFORM, QUIET)
 FLAGS(image_inspect, FORMAT_F, PLATFORM)
-FLAGS(images, QUERY("all", 'a', FLAG_BOOL, "all"), OFF("digests", 0), FILTER, FORMAT, NO_TRUNC, QUIET, OFF("tree", 0))
+FLAGS(images, QUERY("all", 'a', FLAG_BOOL, "all"), OFF("digests", 0), FILTER, FORMAT, NO_TRUNC, QUIET,
+      OFF("tree", 0))
 FLAGS(inspect, FORMAT_F, QUERY("size", 's', FLAG_BOOL, "size"), SPECIAL("type", 0, special_type))
 FLAGS(kill, QUERY("signal", 's', FLAG_STRING, "signal"))
 FLAGS(load, UNUSED("input", 'i'), PLATFORM, QUIET)

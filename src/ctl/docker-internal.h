@@ -39,7 +39,7 @@ struct command {
 	json_t *config, *host, *filters; /* owned by who reads; filters: {"label": {"a=b": true}} */
 	FILE *query;			 /* "&a=b&c=d" */
 	const char *path;		 /* "/containers/{}/stop"; static */
-	char *name;			 /* what {} stands for, where it is not the first word; owned by who reads */
+	char *name; /* what {} stands for, where it is not the first word; owned by who reads */
 };
 
 struct flags {
@@ -50,9 +50,12 @@ struct flags {
 extern const struct flags run_flags, exec_flags, build_flags, update_flags, volume_flags, network_flags;
 extern const struct flags global_flags; /* those in front of the command, which say which engine is meant */
 extern const struct flags attach_flags, commit_flags, connect_flags, cp_flags, disconnect_flags, events_flags;
-extern const struct flags export_flags, format_flags, history_flags, image_inspect_flags, images_flags, inspect_flags;
-extern const struct flags kill_flags, load_flags, login_flags, logs_flags, network_inspect_flags, network_list_flags;
-extern const struct flags network_rm_flags, no_flags, prune_flags, prune_all_flags, ps_flags, pull_flags, push_flags;
+extern const struct flags export_flags, format_flags, history_flags, image_inspect_flags, images_flags,
+	inspect_flags;
+extern const struct flags kill_flags, load_flags, login_flags, logs_flags, network_inspect_flags,
+	network_list_flags;
+extern const struct flags network_rm_flags, no_flags, prune_flags, prune_all_flags, ps_flags, pull_flags,
+	push_flags;
 extern const struct flags rm_flags, rmi_flags, save_flags, search_flags, start_flags, stats_flags, stop_flags;
 extern const struct flags system_df_flags, volume_list_flags, volume_rm_flags;
 

@@ -161,7 +161,8 @@ static void check_cgroup(json_t *list)
 
 static void check_programs(json_t *list)
 {
-	static const char *const programs[] = { CAISSON_SBIN "/caisson", CAISSON_SBIN "/caissond",
+	static const char *const programs[] = { CAISSON_SBIN "/caisson",
+						CAISSON_SBIN "/caissond",
 						CAISSON_LIBEXEC "/caisson-registry",
 						CAISSON_LIBEXEC "/caisson-monitor",
 						CAISSON_LIBEXEC "/caisson-notify",
@@ -279,8 +280,8 @@ static void check_runc(json_t *list, const struct runcs *all, bool vouched)
 		if (s->is_caisson)
 			add(list, "runc", OK, NULL, "%s finds Caisson as %s", s->who, s->found);
 		else
-			add(list, "runc", vouched ? WARNING : BROKEN, vouched ? cure_other : cure, "%s %s%s: %s", s->who,
-			    s->found[0] ? "runs " : "has no runc in its PATH", s->found,
+			add(list, "runc", vouched ? WARNING : BROKEN, vouched ? cure_other : cure, "%s %s%s: %s",
+			    s->who, s->found[0] ? "runs " : "has no runc in its PATH", s->found,
 			    vouched ? "not Caisson by its name, although the guard's engine passed the trial"
 				    : "builds and services would not be isolated");
 	}
@@ -413,7 +414,8 @@ static bool check_status(json_t *list, const json_t *status, const struct runcs 
 	}
 	vouched = json_is_true(json_object_get(host, "runcIsCaisson"));
 	if (vouched)
-		add(list, "builds", OK, NULL, "the engine runs containers and build steps with Caisson, also as runc");
+		add(list, "builds", OK, NULL,
+		    "the engine runs containers and build steps with Caisson, also as runc");
 	else
 		add(list, "builds", WARNING,
 		    runcs->foreign ? "run: caissonctl install, then restart containerd and docker"

@@ -131,7 +131,8 @@ int explain_request(const struct explain *x, const char *method, const char *tar
 	if (v.what == JUDGE_PASS)
 		put_request(o, &q, &v);
 	else if (v.what == JUDGE_ANSWER)
-		(void)json_object_set_new(o, "changes", json_string("the guard asks the engine, and answers itself"));
+		(void)json_object_set_new(o, "changes",
+					  json_string("the guard asks the engine, and answers itself"));
 	else
 		put_refusal(o, x, &v);
 	free(v.answer);

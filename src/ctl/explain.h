@@ -14,7 +14,8 @@ struct explain {
 	const struct settings *settings;
 	struct judge_engine *engine; /* asked as the guard would: the guard's own socket does */
 	const json_t *status;	     /* of the guard, for what it knows about its host; NULL: not known */
-	const json_t *socket;	     /* of the guard, the container's socket through which it comes; NULL: a client's on the host */
+	const json_t *
+		socket; /* of the guard, the container's socket through which it comes; NULL: a client's on the host */
 	const char *registry_helper; /* path of caisson-registry, which asks which images may have a socket */
 };
 

@@ -177,12 +177,14 @@ static void plain_commands_become_requests(void **state)
 		{ "container prune -f --filter until=1h", "POST",
 		  "/containers/prune?filters=%7B%22until%22:%7B%221h%22:true%7D%7D" },
 		{ "images", "GET", "/images/json" },
-		{ "image ls -a x:1", "GET", "/images/json?all=1&filters=%7B%22reference%22:%7B%22x:1%22:true%7D%7D" },
+		{ "image ls -a x:1", "GET",
+		  "/images/json?all=1&filters=%7B%22reference%22:%7B%22x:1%22:true%7D%7D" },
 		{ "pull x", "POST", "/images/create?fromImage=x&tag=latest" },
 		{ "image pull --platform a/b -q docker.io/library/x:1", "POST",
 		  "/images/create?platform=a%2Fb&fromImage=x&tag=1" },
 		{ "pull -a docker.io/a/x", "POST", "/images/create?fromImage=a%2Fx" },
-		{ "pull r.io:5000/library/x@sha256:1111111111111111111111111111111111111111111111111111111111111111", "POST",
+		{ "pull r.io:5000/library/x@sha256:1111111111111111111111111111111111111111111111111111111111111111",
+		  "POST",
 		  "/images/create?fromImage=r.io:5000%2Flibrary%2Fx&tag=sha256:"
 		  "1111111111111111111111111111111111111111111111111111111111111111" },
 		{ "push r.io/a/b", "POST", "/images/r.io/a/b/push?tag=latest" },
@@ -215,8 +217,8 @@ static void plain_commands_become_requests(void **state)
 		{ "system events --since 1 --until 2", "GET", "/events?since=1&until=2" },
 		/* in front of the command */
 		{ "docker -H tcp://x:1 -D --tls --log-level info --config d ps -q", "GET", "/containers/json" },
-		{ "docker -Hx --context=y -c z -ldebug --tlsverify --tlscacert a --tlscert b --tlskey c image ls", "GET",
-		  "/images/json" },
+		{ "docker -Hx --context=y -c z -ldebug --tlsverify --tlscacert a --tlscert b --tlskey c image ls",
+		  "GET", "/images/json" },
 	};
 
 	(void)state;
@@ -236,7 +238,8 @@ static void plain_commands_become_requests(void **state)
 
 static void of_several_objects_the_first_is_judged(void **state)
 {
-	static const char *const lines[] = { "rm a b", "image rm a b", "stop a b", "volume rm a b", "update -c 1 a b" };
+	static const char *const lines[] = { "rm a b", "image rm a b", "stop a b", "volume rm a b",
+					     "update -c 1 a b" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {

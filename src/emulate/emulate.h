@@ -24,9 +24,9 @@
 enum emu_fs { EMU_PROC, EMU_SYSFS };
 enum emu_carrier { EMU_CONSTANT, EMU_CHANGING, EMU_SYSCTL, EMU_EMPTY };
 
-#define EMU_ROWS_MAX 96u
-#define EMU_VALUE_MAX 256u	  /* bytes of a stored sysctl value, newline included */
-#define EMU_RENDER_MAX 131072u /* bytes of a changing or constant file; longer ones end at the last whole line */
+#define EMU_ROWS_MAX	96u
+#define EMU_VALUE_MAX	256u	/* bytes of a stored sysctl value, newline included */
+#define EMU_RENDER_MAX	131072u /* bytes of a changing or constant file; longer ones end at the last whole line */
 #define EMU_LIFETIME_MS 20u
 
 struct emu_input;
@@ -35,10 +35,11 @@ struct emu_row;
 /* What a sysctl takes. Values are judged as the kernel's own handlers would: see emu_value_parse(). */
 struct emu_rule {
 	enum { EMU_INT, EMU_UINT, EMU_ULONG, EMU_INTS, EMU_WORD, EMU_TEXT } kind;
-	uint8_t count;	  /* EMU_INTS: how many numbers */
-	int once;	  /* errno for leaving the value @last, which is for good (kernel.yama.ptrace_scope); 0: none is */
+	uint8_t count; /* EMU_INTS: how many numbers */
+	int once; /* errno for leaving the value @last, which is for good (kernel.yama.ptrace_scope); 0: none is */
 	int64_t last;
-	int64_t min, max;  /* of each number (EMU_ULONG: as uint64_t, so that -1 is the greatest); EMU_TEXT: max bytes */
+	int64_t min,
+		max; /* of each number (EMU_ULONG: as uint64_t, so that -1 is the greatest); EMU_TEXT: max bytes */
 	const char *words; /* EMU_WORD: allowed words, separated by blanks */
 };
 
@@ -53,7 +54,7 @@ struct emu_row {
 	 */
 	size_t (*render)(const struct emu_input *in, char *text, size_t size);
 	const struct emu_rule *rule; /* sysctl */
-	const char *initial;	     /* sysctl: first value, where the host's own is not to be shown; NULL: the host's */
+	const char *initial; /* sysctl: first value, where the host's own is not to be shown; NULL: the host's */
 };
 
 extern const struct emu_row emu_rows[];
@@ -77,8 +78,8 @@ void emu_name(size_t row, char name[EMU_NAME_MAX]);
  * a bad number changes none, while the kernel keeps those before it.
  * Return: 0, -EINVAL for anything that is no number or out of range, or what the rule has for "once".
  */
-int emu_value_parse(const struct emu_rule *rule, const char *current, size_t current_len, const char *text, size_t len,
-		    char ret[EMU_VALUE_MAX], size_t *ret_len);
+int emu_value_parse(const struct emu_rule *rule, const char *current, size_t current_len, const char *text,
+		    size_t len, char ret[EMU_VALUE_MAX], size_t *ret_len);
 
 /*
  * What renderers work on: texts as the host's kernel wrote them (cgroup files are the container's: their
@@ -95,14 +96,15 @@ struct emu_input {
 	uint64_t quota_us, period_us;	     /* CPU quota; quota UINT64_MAX: none */
 	const char *cpuset;		     /* list in force ("0-3,7"), NULL: all */
 	const char *io;			     /* v2 io.stat or NULL */
-	const char *blkio_bytes, *blkio_ops; /* v1 blkio.throttle.io_service_bytes_recursive, io_serviced_recursive, or NULL */
-	uint64_t tasks;			     /* processes and threads in the container */
-	uint64_t uptime_us;		     /* since the container started */
-	uint64_t idle_us;		     /* kept by emu_idle_update(); 0: what of uptime_us was not used */
-	uint64_t boot_time;		     /* seconds since the epoch at which it started */
-	double load[3];			     /* kept by emu_load_update() */
-	const char *id;			     /* the container's */
-	const char *host_product_uuid;	     /* NULL: the host has none */
+	const char *blkio_bytes,
+		*blkio_ops; /* v1 blkio.throttle.io_service_bytes_recursive, io_serviced_recursive, or NULL */
+	uint64_t tasks;	    /* processes and threads in the container */
+	uint64_t uptime_us; /* since the container started */
+	uint64_t idle_us;   /* kept by emu_idle_update(); 0: what of uptime_us was not used */
+	uint64_t boot_time; /* seconds since the epoch at which it started */
+	double load[3];	    /* kept by emu_load_update() */
+	const char *id;	    /* the container's */
+	const char *host_product_uuid; /* NULL: the host has none */
 };
 
 /* emu_cpus() - how many CPUs a container sees: its cpuset, cut to its quota (rounded up), 1 to EMU_CPUS_MAX. */

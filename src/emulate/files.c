@@ -41,10 +41,22 @@ static const struct emu_rule core_pattern = { .kind = EMU_TEXT, .max = 127 };
 static const struct emu_rule ptrace_scope = { .kind = EMU_INT, .once = EINVAL, .last = 3, .min = 0, .max = 3 };
 static const struct emu_rule unprivileged_bpf = { .kind = EMU_INT, .once = EPERM, .last = 1, .min = 0, .max = 2 };
 
-#define CHANGING(fs, path, render)	 { fs, EMU_CHANGING, path, 0444, render, NULL, NULL }
-#define CONSTANT(fs, path, mode, render) { fs, EMU_CONSTANT, path, mode, render, NULL, NULL }
-#define EMPTY(path)			 { EMU_SYSFS, EMU_EMPTY, path, 0555, NULL, NULL, NULL }
-#define SYSCTL(path, rule)		 { EMU_PROC, EMU_SYSCTL, "sys/" path, 0644, NULL, &rule, NULL }
+#define CHANGING(fs, path, render)                               \
+	{                                                        \
+		fs, EMU_CHANGING, path, 0444, render, NULL, NULL \
+	}
+#define CONSTANT(fs, path, mode, render)                         \
+	{                                                        \
+		fs, EMU_CONSTANT, path, mode, render, NULL, NULL \
+	}
+#define EMPTY(path)                                                \
+	{                                                          \
+		EMU_SYSFS, EMU_EMPTY, path, 0555, NULL, NULL, NULL \
+	}
+#define SYSCTL(path, rule)                                                 \
+	{                                                                  \
+		EMU_PROC, EMU_SYSCTL, "sys/" path, 0644, NULL, &rule, NULL \
+	}
 
 const struct emu_row emu_rows[] = {
 	CHANGING(EMU_PROC, "cpuinfo", render_cpuinfo),

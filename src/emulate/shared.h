@@ -21,8 +21,8 @@ struct emu_params {
 	uint64_t start_us;  /* CLOCK_BOOTTIME when the container started */
 	uint64_t boot_time; /* seconds since the epoch, then */
 	uint64_t cpu_start_us;
-	uint32_t resource_view; /* sysinfo(2) is trapped */
-	uint32_t devices;	/* EMU_DEV_*: what mknod(2) may make besides the harmless ones */
+	uint32_t resource_view;		/* sysinfo(2) is trapped */
+	uint32_t devices;		/* EMU_DEV_*: what mknod(2) may make besides the harmless ones */
 	uint32_t n_masked, n_read_only; /* paths in paths[], masked ones first: "proc/kcore\0sys/firmware\0" */
 	char id[1025];
 	char paths[8192];
@@ -87,9 +87,9 @@ struct notify_shared {
 		uint32_t listener; /* number of the listener it came from; valid before notif is */
 		uint32_t phase;
 		uint32_t attempts;
-		int32_t error;	 /* DONE: the answer */
+		int32_t error; /* DONE: the answer */
 		int64_t value;
-		uint64_t mark[4]; /* COMMITTING: what tells whether the commit happened */
+		uint64_t mark[4];     /* COMMITTING: what tells whether the commit happened */
 		uint64_t received_ns; /* CLOCK_MONOTONIC */
 	} slot;
 	/* Mounts below an emulated procfs whose unmounting was answered with 0 once (umount -R): unique ids, a ring. */
@@ -100,9 +100,9 @@ struct notify_shared {
 /* ---- how the monitor hands things to its workers: fixed descriptors ------------------------------------------- */
 
 enum {
-	WORKER_FD_MONITOR = 3, /* SOCK_SEQPACKET to the monitor (notify: listeners arrive here) */
-	WORKER_FD_SHARED = 4,  /* the memfd */
-	WORKER_FD_PROC = 5,    /* O_PATH of the host's /proc */
+	WORKER_FD_MONITOR = 3,	/* SOCK_SEQPACKET to the monitor (notify: listeners arrive here) */
+	WORKER_FD_SHARED = 4,	/* the memfd */
+	WORKER_FD_PROC = 5,	/* O_PATH of the host's /proc */
 	WORKER_FD_CHANGING = 6, /* procview: /dev/fuse of the two connections; notify: not open */
 	WORKER_FD_SYSCTL = 7,
 	WORKER_FD_SYSFS = 8, /* O_PATH of the host's /sys */

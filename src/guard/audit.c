@@ -133,9 +133,10 @@ static json_t *event_json(const struct audit_event *ev)
 {
 	return json_pack("{so ss sI sI so so so so so so so so so}", "time", now(), "action", ev->action, "uid",
 			 (json_int_t)ev->uid, "pid", (json_int_t)ev->pid, "exe", exe_of(ev->pid), "route",
-			 text_json(ev->route), "container", text_json(ev->container), "image", text_json(ev->image),
-			 "socket", text_json(ev->socket), "rule", text_json(ev->rule), "setting", text_json(ev->setting), "origin",
-			 text_json(ev->origin), "message", text_json(ev->message));
+			 text_json(ev->route), "container", text_json(ev->container), "image",
+			 text_json(ev->image), "socket", text_json(ev->socket), "rule", text_json(ev->rule),
+			 "setting", text_json(ev->setting), "origin", text_json(ev->origin), "message",
+			 text_json(ev->message));
 }
 
 static int write_file(struct audit *a, const json_t *event, struct err *e)

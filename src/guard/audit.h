@@ -22,7 +22,7 @@
 struct audit;
 
 struct audit_event {
-	const char *action;    /* "refused" or "changed" */
+	const char *action; /* "refused" or "changed" */
 	uid_t uid;
 	pid_t pid;	       /* of the client when it connected; "exe" is what /proc says now */
 	const char *route;     /* name of the route, or NULL */

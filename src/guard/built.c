@@ -131,7 +131,8 @@ static void look_at(const struct built *b, struct judge_engine *engine, const st
 	json_t *list = NULL;
 	const char *id;
 
-	(void)snprintf(path, sizeof path, "/images/json?filters=%%7B%%22label%%22%%3A%%5B%%22" BUILT_LABEL "%%3D%s%%22%%5D%%7D",
+	(void)snprintf(path, sizeof path,
+		       "/images/json?filters=%%7B%%22label%%22%%3A%%5B%%22" BUILT_LABEL "%%3D%s%%22%%5D%%7D",
 		       w->number);
 	if (engine_get(engine, path, &list, NULL) < 0)
 		return;

@@ -14,11 +14,11 @@
 #include "base/cleanup.h"
 #include "guard/engine-probe.h"
 
-#define STACK_SIZE  (512u << 10)
-#define AWAY_MS	    1000   /* between looks for an engine that is not there */
-#define RETRY_MS    5000   /* after a probe that could not be tried; doubled each time */
-#define RETRY_MAX   300000
-#define SETTLE_S    20
+#define STACK_SIZE (512u << 10)
+#define AWAY_MS	   1000 /* between looks for an engine that is not there */
+#define RETRY_MS   5000 /* after a probe that could not be tried; doubled each time */
+#define RETRY_MAX  300000
+#define SETTLE_S   20
 
 /* A stream that ends with the engine, and speaks when its configuration is reloaded: default-runtime may change. */
 #define EVENTS "/events?filters=%7B%22type%22%3A%5B%22daemon%22%5D%7D"
@@ -30,7 +30,7 @@ struct engine_check {
 	int wake_fd;
 	pthread_mutex_t lock;
 	pthread_cond_t settled;
-	bool known;  /* the probes of this engine's life are done, whatever they found */
+	bool known; /* the probes of this engine's life are done, whatever they found */
 	atomic_bool ending, away;
 	int retry_ms; /* the thread's */
 	char said[1200];
@@ -59,9 +59,13 @@ static void say_found(struct engine_check *c, int isolated, int closed, const st
 	char text[1200];
 
 	if (isolated == 1 && closed == 1)
-		(void)snprintf(text, sizeof text, "engine: its runc is Caisson and it grants no entitlement: builds and services pass");
+		(void)snprintf(
+			text, sizeof text,
+			"engine: its runc is Caisson and it grants no entitlement: builds and services pass");
 	else if (isolated == 1)
-		(void)snprintf(text, sizeof text, "engine: its runc is Caisson: builds and services pass, /grpc is refused: %s", why->msg);
+		(void)snprintf(text, sizeof text,
+			       "engine: its runc is Caisson: builds and services pass, /grpc is refused: %s",
+			       why->msg);
 	else
 		(void)snprintf(text, sizeof text, "engine: builds and services are refused: %s", why->msg);
 	say(c, text);

@@ -20,9 +20,9 @@
 struct engine_check;
 
 struct engine_check_config {
-	bool runc_is_caisson; /* the administrator says so: the first two are not tried */
-	struct judge_engine *engine; /* borrowed */
-	struct judge_host *host;     /* borrowed; only the two members are written */
+	bool runc_is_caisson;			     /* the administrator says so: the first two are not tried */
+	struct judge_engine *engine;		     /* borrowed */
+	struct judge_host *host;		     /* borrowed; only the two members are written */
 	void (*say)(void *ctx, const char *message); /* what was found, when it changes; on the thread */
 	void *ctx;
 };

@@ -9,9 +9,9 @@
 
 #include "base/cleanup.h"
 #include "codec/json-read.h"
+#include "codec/sha256.h"
 #include "guard/h2.h"
 #include "guard/protobuf.h"
-#include "codec/sha256.h"
 
 #define SOLVE	    "/moby.buildkit.v1.Control/Solve"
 #define SOLVE_MS    30000
@@ -131,7 +131,8 @@ static void write_solve(struct message *solve, const char *entitlement)
 }
 
 /* Return: grpc-status, -errno. */
-static int solve(struct judge_engine *en, const char *entitlement, char text[static H2_MESSAGE_MAX], struct err *why)
+static int solve(struct judge_engine *en, const char *entitlement, char text[static H2_MESSAGE_MAX],
+		 struct err *why)
 {
 	_cleanup_free_ struct message *m = malloc(sizeof *m);
 	_cleanup_close_ int fd = -EBADF;
@@ -176,8 +177,10 @@ int engine_probe_entitlements(struct judge_engine *en, struct err *why)
 		if (r < 0)
 			return r;
 		if (r == 0) {
-			(void)err_set(why, EPERM, "BuildKit grants %s; switch it off in daemon.json "
-				      "(builder.entitlements)", names[i]);
+			(void)err_set(why, EPERM,
+				      "BuildKit grants %s; switch it off in daemon.json "
+				      "(builder.entitlements)",
+				      names[i]);
 			return 0;
 		}
 		/* "granting entitlement X is not allowed by build daemon configuration"; of old ones "unknown
@@ -229,7 +232,8 @@ static int unexpected(struct err *why, const char *what, int status, const char 
 static int call(struct judge_engine *en, const char *method, const char *path, const char *json, json_t **ret,
 		struct err *why)
 {
-	const struct engine_call c = { method, path, json ? "application/json" : NULL, json, json ? strlen(json) : 0 };
+	const struct engine_call c = { method, path, json ? "application/json" : NULL, json,
+				       json ? strlen(json) : 0 };
 	_cleanup_free_ char *body = NULL;
 	size_t len;
 	int r = engine_call(en, &c, &body, &len, why);
@@ -298,8 +302,9 @@ static int try_runtime(struct judge_engine *en, const char *image, const char *r
 	json_int_t status;
 	int r;
 
-	body = json_pack("{s:s, s:[s], s:{s:s}, s:{s:s, s:{s:s}, s:s*}}", "Image", image, "Cmd", "/probe", "Labels", LABEL,
-			 "1", "HostConfig", "NetworkMode", "none", "LogConfig", "Type", "none", "Runtime", runtime);
+	body = json_pack("{s:s, s:[s], s:{s:s}, s:{s:s, s:{s:s}, s:s*}}", "Image", image, "Cmd", "/probe",
+			 "Labels", LABEL, "1", "HostConfig", "NetworkMode", "none", "LogConfig", "Type", "none",
+			 "Runtime", runtime);
 	text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	json_decref(body);
 	if (!text)
@@ -351,8 +356,9 @@ int engine_probe_containers(struct judge_engine *en, struct err *why)
 	r = has_remapping(info);
 	json_decref(info);
 	if (r) {
-		(void)err_set(why, EPERM,
-			      "the engine remaps ids by itself (userns-remap), which hides whether it runs Caisson");
+		(void)err_set(
+			why, EPERM,
+			"the engine remaps ids by itself (userns-remap), which hides whether it runs Caisson");
 		return 0;
 	}
 	sweep_all(en);

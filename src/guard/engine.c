@@ -274,7 +274,8 @@ static int begin(struct judge_engine *en, struct question *q, const struct engin
 }
 
 /* Return: the status, -errno with *@e filled in or empty. *@ret_len bytes of @q->buf are the body. */
-static int ask(struct judge_engine *en, struct question *q, const struct engine_call *call, size_t *ret_len, struct err *e)
+static int ask(struct judge_engine *en, struct question *q, const struct engine_call *call, size_t *ret_len,
+	       struct err *e)
 {
 	_cleanup_free_ char *text = NULL;
 	struct h1_head head;
@@ -314,7 +315,8 @@ int engine_get(struct judge_engine *en, const char *path, json_t **ret, struct e
 	return fail(e, path, r, &why);
 }
 
-int engine_call(struct judge_engine *en, const struct engine_call *call, char **ret_body, size_t *ret_len, struct err *e)
+int engine_call(struct judge_engine *en, const struct engine_call *call, char **ret_body, size_t *ret_len,
+		struct err *e)
 {
 	struct question q = { .fd = -EBADF, .deadline = now_ms() + DEADLINE_MS };
 	struct err why = { 0 };

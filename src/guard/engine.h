@@ -50,6 +50,7 @@ int engine_call(struct judge_engine *engine, const struct engine_call *call, cha
  * @protocol: to be switched to (Upgrade), answered by 101; NULL: none, the answer is 200
  * Return: the connection, non-blocking, at the first byte behind the head; or -errno.
  */
-int engine_open(struct judge_engine *engine, const char *method, const char *path, const char *protocol, struct err *e);
+int engine_open(struct judge_engine *engine, const char *method, const char *path, const char *protocol,
+		struct err *e);
 
 #endif

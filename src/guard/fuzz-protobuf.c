@@ -30,7 +30,8 @@ static int put_bytes(void *ctx, const struct pb_value *v)
 
 static const struct pb_shape inner;
 static const struct pb_field inner_fields[] = {
-	{ 1, PB_INT }, { 2, PB_BYTES, true }, { 3, PB_MESSAGE, .of = &inner }, { 4, PB_MAP, true }, { 5, PB_MAP_OF, true, &inner },
+	{ 1, PB_INT },	     { 2, PB_BYTES, true },	     { 3, PB_MESSAGE, .of = &inner },
+	{ 4, PB_MAP, true }, { 5, PB_MAP_OF, true, &inner },
 };
 static const struct pb_shape inner = { "Inner", inner_fields, ARRAY_SIZE(inner_fields) };
 

@@ -44,10 +44,10 @@ struct stream {
 	struct fields fields;	/* of the request; then, of the answer, the head and the trailers */
 	struct text request, answer;
 	size_t charged;
-	bool refused;	     /* the client has its answer */
-	bool head_done;	     /* the answer's went to the client */
-	bool answer_done;    /* all of the answer is here */
-	bool client_done;    /* the client has sent all */
+	bool refused;	  /* the client has its answer */
+	bool head_done;	  /* the answer's went to the client */
+	bool answer_done; /* all of the answer is here */
+	bool client_done; /* the client has sent all */
 };
 
 struct grpc_gate {
@@ -105,7 +105,8 @@ static void fields_free(struct fields *f)
 	*f = (struct fields){ 0 };
 }
 
-static void fields_add(struct fields *f, const uint8_t *name, size_t name_len, const uint8_t *value, size_t value_len)
+static void fields_add(struct fields *f, const uint8_t *name, size_t name_len, const uint8_t *value,
+		       size_t value_len)
 {
 	char *text;
 
@@ -243,9 +244,9 @@ static ssize_t read_request(nghttp2_session *s, int32_t id, uint8_t *buf, size_t
 /* Metadata that mean something to BuildKit: which build an LLBBridge call belongs to, deadlines, traces. */
 static bool is_passed(const char *name)
 {
-	static const char *const names[] = { "baggage",	    "buildkit-controlapi-buildid",
+	static const char *const names[] = { "baggage",	     "buildkit-controlapi-buildid",
 					     "grpc-timeout", "traceparent",
-					     "tracestate",  "user-agent" };
+					     "tracestate",   "user-agent" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (strcmp(name, names[i]) == 0)
@@ -257,9 +258,12 @@ static void forward(struct stream *st)
 {
 	const nghttp2_data_provider data = { .source.ptr = st, .read_callback = read_request };
 	nghttp2_nv nv[6 + FIELDS_MAX] = {
-		field(":method", "POST"),	  field(":scheme", "http"),
-		field(":path", st->path),	  field(":authority", "localhost"),
-		field("content-type", "application/grpc"), field("te", "trailers"),
+		field(":method", "POST"),
+		field(":scheme", "http"),
+		field(":path", st->path),
+		field(":authority", "localhost"),
+		field("content-type", "application/grpc"),
+		field("te", "trailers"),
 	};
 	size_t n = 6;
 	int32_t id;
@@ -426,7 +430,8 @@ static int client_close(nghttp2_session *s, int32_t id, uint32_t error, void *us
 	if (st->engine == 0)
 		stream_free(st);
 	else
-		check(g, nghttp2_submit_rst_stream(g->side[GRPC_ENGINE], NGHTTP2_FLAG_NONE, st->engine, NGHTTP2_CANCEL));
+		check(g, nghttp2_submit_rst_stream(g->side[GRPC_ENGINE], NGHTTP2_FLAG_NONE, st->engine,
+						   NGHTTP2_CANCEL));
 	return 0;
 }
 
@@ -611,8 +616,10 @@ static int pump(struct grpc_gate *g)
 
 int grpc_gate_new(const struct grpc_ops *ops, void *ctx, struct grpc_gate **ret)
 {
-	static const nghttp2_settings_entry for_client[] = { { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_MAX },
-							     { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, FIELDS_BYTES_MAX } };
+	static const nghttp2_settings_entry for_client[] = {
+		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_MAX },
+		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, FIELDS_BYTES_MAX }
+	};
 	static const nghttp2_settings_entry for_engine[] = { { NGHTTP2_SETTINGS_ENABLE_PUSH, 0 } };
 	struct grpc_gate *g = calloc(1, sizeof *g);
 	int r;
@@ -624,9 +631,10 @@ int grpc_gate_new(const struct grpc_ops *ops, void *ctx, struct grpc_gate **ret)
 	r = new_session(g, GRPC_CLIENT);
 	if (r == 0)
 		r = new_session(g, GRPC_ENGINE);
-	if (r == 0 &&
-	    (nghttp2_submit_settings(g->side[GRPC_CLIENT], NGHTTP2_FLAG_NONE, for_client, ARRAY_SIZE(for_client)) != 0 ||
-	     nghttp2_submit_settings(g->side[GRPC_ENGINE], NGHTTP2_FLAG_NONE, for_engine, ARRAY_SIZE(for_engine)) != 0))
+	if (r == 0 && (nghttp2_submit_settings(g->side[GRPC_CLIENT], NGHTTP2_FLAG_NONE, for_client,
+					       ARRAY_SIZE(for_client)) != 0 ||
+		       nghttp2_submit_settings(g->side[GRPC_ENGINE], NGHTTP2_FLAG_NONE, for_engine,
+					       ARRAY_SIZE(for_engine)) != 0))
 		r = -ENOMEM;
 	if (r == 0)
 		r = pump(g);

@@ -36,7 +36,8 @@ static ssize_t on_read(nghttp2_session *s, int32_t id, uint8_t *buf, size_t size
 	while (n < size && c->sent < sizeof c->prefix)
 		buf[n++] = c->prefix[c->sent++];
 	if (c->sent >= sizeof c->prefix) {
-		size_t at = c->sent - sizeof c->prefix, left = c->len - at, take = size - n < left ? size - n : left;
+		size_t at = c->sent - sizeof c->prefix, left = c->len - at,
+		       take = size - n < left ? size - n : left;
 
 		if (take)
 			memcpy(buf + n, c->message + at, take);
@@ -105,18 +106,22 @@ static int on_close(nghttp2_session *s, int32_t id, uint32_t error, void *user)
 	return 0;
 }
 
-#define FIELD(n, v)                                                                                        \
-	{                                                                                                  \
+#define FIELD(n, v)                                                                                          \
+	{                                                                                                    \
 		.name = (uint8_t *)(uintptr_t)(n), .namelen = strlen(n), .value = (uint8_t *)(uintptr_t)(v), \
-		.valuelen = strlen(v)                                                                      \
+		.valuelen = strlen(v)                                                                        \
 	}
 
 static int begin(struct call *c, const char *path)
 {
 	const nghttp2_nv nv[] = {
-		FIELD(":method", "POST"),	  FIELD(":scheme", "http"), FIELD(":path", path),
-		FIELD(":authority", "localhost"), FIELD("content-type", "application/grpc"),
-		FIELD("te", "trailers"),	  FIELD("user-agent", "caissond/" CAISSON_VERSION),
+		FIELD(":method", "POST"),
+		FIELD(":scheme", "http"),
+		FIELD(":path", path),
+		FIELD(":authority", "localhost"),
+		FIELD("content-type", "application/grpc"),
+		FIELD("te", "trailers"),
+		FIELD("user-agent", "caissond/" CAISSON_VERSION),
 	};
 	const nghttp2_data_provider data = { .source.ptr = c, .read_callback = on_read };
 	nghttp2_session_callbacks *callbacks;
@@ -227,6 +232,8 @@ int h2_call(int fd, const char *path, const void *message, size_t len, unsigned 
 		r = -EPROTO;
 	if (r < 0)
 		return err_set(e, -r, "%s: %s", path,
-			       r == -ETIMEDOUT ? "no answer in time" : r == -ENOMEM ? "no memory" : "no gRPC answer");
+			       r == -ETIMEDOUT ? "no answer in time"
+			       : r == -ENOMEM  ? "no memory"
+					       : "no gRPC answer");
 	return (int)c.status;
 }

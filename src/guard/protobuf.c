@@ -135,7 +135,8 @@ static int malformed(const struct pb_shape *shape, struct err *e)
 	return err_set(e, EBADMSG, "%s: not a well-formed message", shape->name);
 }
 
-static int walk(const struct pb_shape *shape, const struct pb_value *message, unsigned depth, void *ctx, struct err *e);
+static int walk(const struct pb_shape *shape, const struct pb_value *message, unsigned depth, void *ctx,
+		struct err *e);
 
 static int walk_field(const struct pb_shape *shape, const struct pb_field *f, const struct pb_value *value,
 		      unsigned depth, void *ctx, struct err *e)
@@ -151,7 +152,8 @@ static int walk_field(const struct pb_shape *shape, const struct pb_field *f, co
 	return walk(f->of, &v, depth + 1, ctx, e);
 }
 
-static int walk(const struct pb_shape *shape, const struct pb_value *message, unsigned depth, void *ctx, struct err *e)
+static int walk(const struct pb_shape *shape, const struct pb_value *message, unsigned depth, void *ctx,
+		struct err *e)
 {
 	struct reader r = { (const uint8_t *)message->data, (const uint8_t *)message->data + message->len };
 	bool seen[PB_FIELDS_MAX] = { 0 };

@@ -17,8 +17,8 @@
  */
 
 enum pb_type {
-	PB_INT,	   /* wire type 0: integers, bool, enums; as 64 bits, whatever the field has */
-	PB_BYTES,  /* wire type 2: bytes and strings; also a message that is not looked into */
+	PB_INT,	    /* wire type 0: integers, bool, enums; as 64 bits, whatever the field has */
+	PB_BYTES,   /* wire type 2: bytes and strings; also a message that is not looked into */
 	PB_FIXED64, /* wire type 1 */
 	PB_FIXED32, /* wire type 5 */
 	PB_MESSAGE, /* wire type 2, walked by @of */

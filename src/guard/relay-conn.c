@@ -139,7 +139,7 @@ static void name_objects(const struct exchange *x, struct audit_event *ev)
 }
 
 void conn_write_down(struct conn *c, const char *action, const char *message, const char *rule,
-		       const char *setting)
+		     const char *setting)
 {
 	const struct relay_config *config = c->relay->config;
 	struct audit_event ev = { .action = action,

@@ -13,21 +13,30 @@
 #include "http/h1.h"
 #include "socket/token.h"
 
-#define READ_SIZE (128u << 10)
-#define HOLD_MAX  (64u << 10) /* bytes of a client that came before their time: early data, the next request */
-#define BODIES_MAX (64u << 20)
+#define READ_SIZE	(128u << 10)
+#define HOLD_MAX	(64u << 10) /* bytes of a client that came before their time: early data, the next request */
+#define BODIES_MAX	(64u << 20)
 #define BODIES_PER_USER (32u << 20)
-#define HEAD_MS	    10000
-#define BODY_MS	    60000
-#define STREAM_MS   3600000
-#define CONNECT_MS  10000
-#define DRAIN_MS    3000
-#define DRAIN_BYTES (64u << 20)
-#define STOP_MS	    2000
+#define HEAD_MS		10000
+#define BODY_MS		60000
+#define STREAM_MS	3600000
+#define CONNECT_MS	10000
+#define DRAIN_MS	3000
+#define DRAIN_BYTES	(64u << 20)
+#define STOP_MS		2000
 
 #define GRANT_CONNECTIONS 256 /* at once, through one container's socket */
 
-enum watch_kind { WATCH_LISTEN, WATCH_SOCKET, WATCH_SIGNAL, WATCH_OWNER, WATCH_JUDGED, WATCH_GRANTS, WATCH_CLIENT, WATCH_ENGINE };
+enum watch_kind {
+	WATCH_LISTEN,
+	WATCH_SOCKET,
+	WATCH_SIGNAL,
+	WATCH_OWNER,
+	WATCH_JUDGED,
+	WATCH_GRANTS,
+	WATCH_CLIENT,
+	WATCH_ENGINE
+};
 
 /* What epoll gives back. The first member of everything that is watched. */
 struct watch {
@@ -130,10 +139,10 @@ struct exchange {
 	enum h1_framing answer_framing;
 	struct h1_chunks answer_chunks;
 	uint64_t answer_left;
-	bool answer_begun; /* the client has seen some of it */
+	bool answer_begun;	/* the client has seen some of it */
 	struct grpc_gate *gate; /* PHASE_TUNNEL that speaks gRPC; NULL: bytes pass */
 	bool gate_timed;	/* the deadline is the gate's */
-	bool keep;	   /* the client's connection can be used again */
+	bool keep;		/* the client's connection can be used again */
 };
 
 struct pool;
@@ -218,7 +227,8 @@ void conn_fail(struct conn *c, int status, const char *message);
 /* conn_changed() - write down what the judge rewrote. */
 void conn_changed(struct conn *c);
 /* conn_write_down() - into the audit, where there is one. */
-void conn_write_down(struct conn *c, const char *action, const char *message, const char *rule, const char *setting);
+void conn_write_down(struct conn *c, const char *action, const char *message, const char *rule,
+		     const char *setting);
 void exchange_free(struct relay *r, struct exchange *x);
 void exchange_detach(struct conn *c);
 

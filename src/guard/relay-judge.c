@@ -24,7 +24,7 @@ struct pool {
 	unsigned n_threads;
 	struct exchange *first, **last; /* waiting */
 	struct exchange *judged;
-	uid_t busy[THREADS]; /* whose request each thread has */
+	uid_t busy[THREADS];			   /* whose request each thread has */
 	char socket[THREADS][GRANT_TOKEN_LEN + 1]; /* and by which container's socket, "": the host's */
 	bool is_busy[THREADS];
 	bool ending;
@@ -102,7 +102,8 @@ static int read_body(struct exchange *x)
 /* Is it a request about containers that the engine makes by itself? */
 static bool needs_checks(const struct judge_route *route)
 {
-	static const char *const names[] = { "build", "grpc", "service_create", "service_update", "container_start" };
+	static const char *const names[] = { "build", "grpc", "service_create", "service_update",
+					     "container_start" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (strcmp(route->name, names[i]) == 0)

@@ -266,7 +266,8 @@ static void begin(struct conn *c, const char *head, size_t len)
 	x->keep = !x->head.close;
 	/* What is asked of the guard itself. The engine has no such paths. */
 	if (c->grant && !x->grant) {
-		conn_refuse(c, 403, "enhanced container isolation: this container's Docker socket is gone", "docker socket", NULL);
+		conn_refuse(c, 403, "enhanced container isolation: this container's Docker socket is gone",
+			    "docker socket", NULL);
 		return;
 	}
 	if (r->config->status && !c->grant && x->body_done && strcmp(x->head.method, "GET") == 0 &&

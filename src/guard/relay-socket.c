@@ -88,7 +88,8 @@ void sockets_update(struct relay *r)
 		l->seen = false;
 	grants_changes(store(r));
 	if (grants_each(store(r), take_one, r) < 0)
-		r->config->warn(r->config->ctx, "a container's Docker socket cannot be listened on: out of memory or files");
+		r->config->warn(r->config->ctx,
+				"a container's Docker socket cannot be listened on: out of memory or files");
 	while (*at) {
 		struct listener *l = *at;
 

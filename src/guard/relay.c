@@ -228,8 +228,9 @@ static void add_conn(struct relay *r, int client, const struct listener *socket)
 	}
 	(void)TAKE_FD(fd);
 	if (stranger) {
-		conn_refuse(c, 403, "enhanced container isolation: this Docker socket belongs to another container", "docker socket",
-			    NULL);
+		conn_refuse(c, 403,
+			    "enhanced container isolation: this Docker socket belongs to another container",
+			    "docker socket", NULL);
 		conn_run(c);
 	} else if (full) {
 		conn_refuse(c, 503, "too many connections of this user; close some", "limits", NULL);

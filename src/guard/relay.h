@@ -35,10 +35,10 @@ struct relay_config {
 	int signal_fd; /* signalfd(2), borrowed */
 	struct judge_engine *engine;
 	const struct judge_host *host; /* borrowed; see judge.h */
-	struct engine_check *check; /* borrowed; what fills in part of @host; NULL: nothing does */
-	struct audit *audit;   /* NULL: none */
-	unsigned connections;  /* of clients, at most */
-	unsigned per_user;     /* of these, at most this many of one uid; one at rest is closed for a new one */
+	struct engine_check *check;    /* borrowed; what fills in part of @host; NULL: nothing does */
+	struct audit *audit;	       /* NULL: none */
+	unsigned connections;	       /* of clients, at most */
+	unsigned per_user; /* of these, at most this many of one uid; one at rest is closed for a new one */
 	void (*on_signal)(void *ctx, struct relay *r, int signo);
 	int owner_fd; /* something that the owner waits for, borrowed; negative: nothing */
 	void (*on_owner)(void *ctx, struct relay *r); /* it is readable */

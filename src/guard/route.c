@@ -358,8 +358,8 @@ void judge(struct judge_request *q, struct judge_verdict *v)
 
 char *judge_target(const struct judge_request *q, const struct judge_verdict *v)
 {
-	return target_write(q->version, q->pinned_path ? q->pinned_path : q->path, q->query, q->n_query, v->query_set,
-			    v->n_query_set);
+	return target_write(q->version, q->pinned_path ? q->pinned_path : q->path, q->query, q->n_query,
+			    v->query_set, v->n_query_set);
 }
 
 void judge_request_done(struct judge_request *q)

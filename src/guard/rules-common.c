@@ -148,10 +148,11 @@ int container_ours(struct judging *j, const char *name, json_t **ret_inspect)
 			"volumes stay",
 			name, runtime ? runtime : "?");
 	if (!may_live_on(j->q->route) && lives_unisolated(c))
-		return refuse(j, 403, "older container",
-			      "enhanced container isolation: container %.128s has been running without isolation since before "
-			      "that was turned on; restart it: docker restart %.128s",
-			      name, name);
+		return refuse(
+			j, 403, "older container",
+			"enhanced container isolation: container %.128s has been running without isolation since before "
+			"that was turned on; restart it: docker restart %.128s",
+			name, name);
 	r = own_container(j, c, name);
 	if (r < 0)
 		return r;

@@ -18,7 +18,7 @@ static bool on_host_v4(const unsigned char *a)
 static bool on_host_v6(const unsigned char *a)
 {
 	static const unsigned char zeros[12], mapped[12] = { [10] = 0xff, [11] = 0xff },
-				   nat64[12] = { 0, 0x64, 0xff, 0x9b };
+					      nat64[12] = { 0, 0x64, 0xff, 0x9b };
 
 	if (a[0] == 0xfe && (a[1] & 0xc0) == 0x80)
 		return true;
@@ -37,8 +37,9 @@ static bool ends_with(const char *s, const char *tail)
 
 static bool on_host_name(const char *name)
 {
-	static const char *const names[] = { "localhost", "localhost.localdomain", "localhost6",
-					     "localhost6.localdomain6", "ip6-localhost", "ip6-loopback" };
+	static const char *const names[] = { "localhost",     "localhost.localdomain",
+					     "localhost6",    "localhost6.localdomain6",
+					     "ip6-localhost", "ip6-loopback" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (strcasecmp(name, names[i]) == 0)

@@ -280,12 +280,11 @@ static int rule_annotations(struct judging *j, json_t *owner, json_t *value)
 			continue;
 		for (size_t i = 0; i < ARRAY_SIZE(reserved); i++)
 			if (strncasecmp(key, reserved[i], strlen(reserved[i])) == 0)
-				return refuse_here(
-					j, 403, "annotations",
-					"\"%.128s\" would change how the runtime works; only "
-					"io.caisson.resource-view is for "
-					"users",
-					key);
+				return refuse_here(j, 403, "annotations",
+						   "\"%.128s\" would change how the runtime works; only "
+						   "io.caisson.resource-view is for "
+						   "users",
+						   key);
 	}
 	return 0;
 }

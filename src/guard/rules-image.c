@@ -68,10 +68,9 @@ static int judge_build_network(struct judging *j, const char *mode)
 	r = network_named(j, mode);
 	if (r < 0 || !j->host_ns[OCI_NS_NETWORK])
 		return r;
-	return refuse(
-		j, 403, "build network",
-		"enhanced container isolation: network.host is not allowed: a build can't share the host's "
-		"network; " OUT_OF_BUILD);
+	return refuse(j, 403, "build network",
+		      "enhanced container isolation: network.host is not allowed: a build can't share the host's "
+		      "network; " OUT_OF_BUILD);
 }
 
 static const struct field output_fields[] = {
@@ -166,10 +165,9 @@ int judge_grpc(struct judge_request *q, struct judge_verdict *v)
 		return -EPERM;
 	if (q->host->builds_are_closed)
 		return 0;
-	return refuse(
-		&j, 403, "build entitlements",
-		"enhanced container isolation: BuildKit's own protocol is blocked, as this engine grants "
-		"network.host to whoever asks: "
-		"network.host is not allowed; an administrator switches it off in daemon.json "
-		"(builder.entitlements), until then " OUT_OF_BUILD);
+	return refuse(&j, 403, "build entitlements",
+		      "enhanced container isolation: BuildKit's own protocol is blocked, as this engine grants "
+		      "network.host to whoever asks: "
+		      "network.host is not allowed; an administrator switches it off in daemon.json "
+		      "(builder.entitlements), until then " OUT_OF_BUILD);
 }

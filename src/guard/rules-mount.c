@@ -116,7 +116,8 @@ static int mount_own_socket(struct judging *j, const json_t *m)
 	if (r < 0)
 		return r;
 	if (!target || strchr(target, ':'))
-		return refuse_here(j, 403, "docker socket", "the other container has the Docker socket at an odd place");
+		return refuse_here(j, 403, "docker socket",
+				   "the other container has the Docker socket at an odd place");
 	if (!binds) {
 		binds = json_array();
 		if (json_object_set_new(hc, "Binds", binds) < 0)
@@ -124,7 +125,8 @@ static int mount_own_socket(struct judging *j, const json_t *m)
 	}
 	if (asprintf(&bind, "%s:%s", path, target) < 0)
 		return refuse_here(j, 503, "memory", "out of memory");
-	return json_array_append_new(binds, json_string(bind)) < 0 ? refuse_here(j, 503, "memory", "out of memory") : 0;
+	return json_array_append_new(binds, json_string(bind)) < 0 ? refuse_here(j, 503, "memory", "out of memory")
+								   : 0;
 }
 
 /* One mount of a container that exists. @ret_path: malloc'd, the host's directory that it shows, or NULL. */

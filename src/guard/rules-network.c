@@ -117,12 +117,11 @@ int judge_plugin(struct judge_request *q, struct judge_verdict *v)
 {
 	struct judging j = { .q = q, .v = v };
 
-	return refuse(
-		&j, 403, "plugins",
-		"enhanced container isolation: plugins run with the host's rights, so %s is blocked; an "
-		"administrator sees to "
-		"plugins on the engine's own socket",
-		q->route->name);
+	return refuse(&j, 403, "plugins",
+		      "enhanced container isolation: plugins run with the host's rights, so %s is blocked; an "
+		      "administrator sees to "
+		      "plugins on the engine's own socket",
+		      q->route->name);
 }
 
 int judge_swarm_join(struct judge_request *q, struct judge_verdict *v)

@@ -33,8 +33,9 @@ static int refuse_made(struct judging *j, const struct socket_image *entry, cons
 {
 	j->v->setting = entry->setting;
 	return refuse(j, 403, "docker socket request",
-		      ECI "%s is blocked for what is made through this container's Docker socket (\"create\" of %s)", what,
-		      entry->setting);
+		      ECI
+		      "%s is blocked for what is made through this container's Docker socket (\"create\" of %s)",
+		      what, entry->setting);
 }
 
 const struct socket_image *own_only(const struct judge_request *q)
@@ -76,11 +77,14 @@ int socket_labels(struct judging *j, bool from_image)
 	if (!q->grant) {
 		(void)json_object_del(labels, SCOPE_LABEL);
 		/* What an image says must not put a container into a scope. */
-		return from_image && scopes_are_in_use(&q->settings->socket) ? set_label(j, q->body, SCOPE_LABEL, "") : 0;
+		return from_image && scopes_are_in_use(&q->settings->socket)
+			       ? set_label(j, q->body, SCOPE_LABEL, "")
+			       : 0;
 	}
 	for (size_t i = 0; i < q->n_entries; i++)
 		for (size_t k = 0; k < q->entries[i]->create.n_labels && r == 0; k++)
-			r = set_label(j, q->body, q->entries[i]->create.labels[k].key, q->entries[i]->create.labels[k].value);
+			r = set_label(j, q->body, q->entries[i]->create.labels[k].key,
+				      q->entries[i]->create.labels[k].value);
 	return r < 0 ? r : set_label(j, q->body, SCOPE_LABEL, q->grant->scope);
 }
 
@@ -93,10 +97,12 @@ int socket_name(struct judging *j, const char *name)
 		if (!prefix || strncmp(name, prefix, strlen(prefix)) == 0)
 			continue;
 		j->v->setting = entry->setting;
-		return refuse(j, 403, "docker socket request",
-			      ECI "the name \"%.128s\" is blocked: what is made through this container's Docker socket has a name "
-				  "that begins with \"%.64s\" (namePrefix)",
-			      name, prefix);
+		return refuse(
+			j, 403, "docker socket request",
+			ECI
+			"the name \"%.128s\" is blocked: what is made through this container's Docker socket has a name "
+			"that begins with \"%.64s\" (namePrefix)",
+			name, prefix);
 	}
 	return 0;
 }
@@ -128,7 +134,8 @@ static int container_name(struct judging *j)
 static bool is_empty(const json_t *v)
 {
 	return !v || json_is_null(v) || json_is_false(v) || (json_is_array(v) && json_array_size(v) == 0) ||
-	       (json_is_object(v) && json_object_size(v) == 0) || (json_is_string(v) && json_string_length(v) == 0);
+	       (json_is_object(v) && json_object_size(v) == 0) ||
+	       (json_is_string(v) && json_string_length(v) == 0);
 }
 
 int socket_powers(struct judging *j, const json_t *config)
@@ -180,10 +187,12 @@ int socket_network(struct judging *j, const char *name)
 		if (!entry->create.networks || strcmp(name, "none") == 0 || network_listed(&entry->create, name))
 			continue;
 		j->v->setting = entry->setting;
-		return refuse(j, 403, "docker socket request",
-			      ECI "network \"%.128s\" is blocked for this container's Docker socket: it is not among the "
-				  "\"networks\" of %s (by name)",
-			      name, entry->setting);
+		return refuse(
+			j, 403, "docker socket request",
+			ECI
+			"network \"%.128s\" is blocked for this container's Docker socket: it is not among the "
+			"\"networks\" of %s (by name)",
+			name, entry->setting);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(everyones); i++)
 		if (strcmp(name, everyones[i]) == 0)
@@ -266,8 +275,8 @@ int socket_build(struct judging *j)
 	if (builds_count(q)) {
 		if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
 			return no_memory(j);
-		(void)snprintf(q->build_number, sizeof q->build_number, "%016llx%016llx", (unsigned long long)random[0],
-			       (unsigned long long)random[1]);
+		(void)snprintf(q->build_number, sizeof q->build_number, "%016llx%016llx",
+			       (unsigned long long)random[0], (unsigned long long)random[1]);
 	}
 	if (!q->grant && !*q->build_number)
 		return 0;
@@ -413,11 +422,13 @@ static int image_is_own(struct judging *j, const char *name, bool missing_is_fin
 
 	if (r < 0 || (image ? is_own(j, label_of(image, "Config")) : missing_is_fine))
 		return r;
-	return refuse(j, image ? 403 : 404, "own things only",
-		      image ? ECI "image %.128s was not made through this container's Docker socket, so it can't be removed, "
-				  "pushed or replaced (ownOnly)" :
-			      "No such image: %.128s",
-		      name);
+	return refuse(
+		j, image ? 403 : 404, "own things only",
+		image ? ECI
+			"image %.128s was not made through this container's Docker socket, so it can't be removed, "
+			"pushed or replaced (ownOnly)"
+		      : "No such image: %.128s",
+		name);
 }
 
 static int one_image(struct judging *j)
@@ -482,25 +493,44 @@ static const struct {
 	const char *route; /* "container_*": all that begin so and have no row of their own before */
 	int (*judge)(struct judging *j);
 } own_routes[] = {
-	{ "ping", open_to_all },	     { "version", open_to_all },
-	{ "info", open_to_all },	     { "auth", open_to_all },
-	{ "options", open_to_all },	     { "events", narrow },
-	{ "container_list", narrow },	     { "container_create", open_to_all }, /* socket_made() */
-	{ "container_prune", narrow },	     { "container_*", one_container },
-	{ "checkpoint_*", one_container },   { "exec_create", one_container },
-	{ "exec_*", one_exec },		     { "commit", commit_image },
-	{ "image_list", open_to_all },	     { "image_search", open_to_all },
-	{ "image_history", open_to_all },    { "image_inspect", open_to_all },
-	{ "image_attestations", open_to_all }, { "image_save", open_to_all },
-	{ "image_save_one", open_to_all },   { "distribution_inspect", open_to_all },
-	{ "image_create", import_image },    { "image_prune", narrow },
-	{ "image_push", one_image },	     { "image_delete", one_image },
-	{ "image_tag", tag_image },	     { "build", build_image },
-	{ "build_cancel", open_to_all },     { "session", open_to_all },
-	{ "network_list", narrow },	     { "network_create", open_to_all },
-	{ "network_prune", narrow },	     { "network_*", one_network },
-	{ "volume_list", narrow },	     { "volume_create", open_to_all },
-	{ "volume_prune", narrow },	     { "volume_*", one_volume },
+	{ "ping", open_to_all },
+	{ "version", open_to_all },
+	{ "info", open_to_all },
+	{ "auth", open_to_all },
+	{ "options", open_to_all },
+	{ "events", narrow },
+	{ "container_list", narrow },
+	{ "container_create", open_to_all }, /* socket_made() */
+	{ "container_prune", narrow },
+	{ "container_*", one_container },
+	{ "checkpoint_*", one_container },
+	{ "exec_create", one_container },
+	{ "exec_*", one_exec },
+	{ "commit", commit_image },
+	{ "image_list", open_to_all },
+	{ "image_search", open_to_all },
+	{ "image_history", open_to_all },
+	{ "image_inspect", open_to_all },
+	{ "image_attestations", open_to_all },
+	{ "image_save", open_to_all },
+	{ "image_save_one", open_to_all },
+	{ "distribution_inspect", open_to_all },
+	{ "image_create", import_image },
+	{ "image_prune", narrow },
+	{ "image_push", one_image },
+	{ "image_delete", one_image },
+	{ "image_tag", tag_image },
+	{ "build", build_image },
+	{ "build_cancel", open_to_all },
+	{ "session", open_to_all },
+	{ "network_list", narrow },
+	{ "network_create", open_to_all },
+	{ "network_prune", narrow },
+	{ "network_*", one_network },
+	{ "volume_list", narrow },
+	{ "volume_create", open_to_all },
+	{ "volume_prune", narrow },
+	{ "volume_*", one_volume },
 };
 
 static bool is_route(const char *row, const char *name)
@@ -516,8 +546,10 @@ int own_judge(struct judging *j)
 		if (is_route(own_routes[i].route, j->q->route->name))
 			return own_routes[i].judge(j);
 	j->v->setting = own_only(j->q)->setting;
-	return refuse(j, 403, "own things only",
-		      ECI "docker command \"%.1024s\" is blocked, as this container's Docker socket only reaches what was made "
-			  "through it (ownOnly)",
-		      j->q->target);
+	return refuse(
+		j, 403, "own things only",
+		ECI
+		"docker command \"%.1024s\" is blocked, as this container's Docker socket only reaches what was made "
+		"through it (ownOnly)",
+		j->q->target);
 }

@@ -320,7 +320,8 @@ static bool is_engine_socket(const struct judging *j, const char *clean, const s
 			return true;
 	for (size_t i = 0; host && i < host->n_protected; i++)
 		if (looks_like_socket(host->protected_paths[i]) &&
-		    (strcmp(clean, host->protected_paths[i]) == 0 || is_same_socket(&f->st, host->protected_paths[i])))
+		    (strcmp(clean, host->protected_paths[i]) == 0 ||
+		     is_same_socket(&f->st, host->protected_paths[i])))
 			return true;
 	return socket_is_ours(j, clean);
 }
@@ -332,13 +333,14 @@ static int refuse_socket(struct judging *j)
 
 	image_familiar(j->image ? j->image : "", image, sizeof image);
 	j->v->setting = "enhancedContainerIsolation.dockerSocketMount.imageList";
-	return refuse(j, 403, "docker socket",
-		      "enhanced container isolation: Docker socket mount denied for container with image \"%s\"; %s",
-		      image,
-		      j->q->settings->socket.n_images == 0
-			      ? "allowed image list is empty."
-			      : "only the Docker Engine's own socket, by its own name, can be allowed: any other socket of an "
-				"engine is a restricted host mount.");
+	return refuse(
+		j, 403, "docker socket",
+		"enhanced container isolation: Docker socket mount denied for container with image \"%s\"; %s",
+		image,
+		j->q->settings->socket.n_images == 0
+			? "allowed image list is empty."
+			: "only the Docker Engine's own socket, by its own name, can be allowed: any other socket of an "
+			  "engine is a restricted host mount.");
 }
 
 static int refuse_path(struct judging *j, const char *path, const char *rule)
@@ -353,7 +355,7 @@ static int refuse_path(struct judging *j, const char *path, const char *rule)
 		"because it's configured as a restricted host mount (%s)%s%s",
 		path, path, rule ? rule : "deny by default",
 		curable ? "; to allow it, an administrator lists its directory under filesharingAllowedDirectories "
-				"in "
+			  "in "
 			: "",
 		curable ? j->q->settings->file ? j->q->settings->file : "the settings" : "");
 }
@@ -379,9 +381,11 @@ int host_path_judge(struct judging *j, const char *path, char **ret)
 		if (!j->q->entries[i]->create.no_binds)
 			continue;
 		j->v->setting = j->q->entries[i]->setting;
-		return refuse_here(j, 403, "docker socket request",
-				   "mounts denied: host paths are blocked for what is made through this container's Docker socket "
-				   "(\"create\" of %s)", j->q->entries[i]->setting);
+		return refuse_here(
+			j, 403, "docker socket request",
+			"mounts denied: host paths are blocked for what is made through this container's Docker socket "
+			"(\"create\" of %s)",
+			j->q->entries[i]->setting);
 	}
 	if (r < 0)
 		return refuse_here(j, 403, "restricted host mount",

@@ -15,11 +15,11 @@
 #include "socket/grants.h"
 #include "socket/trust.h"
 
-#define ECI		"enhanced container isolation: "
-#define WAITING_MAX	64
-#define UNUSED_MINUTES	10 /* socket-watch.c */
-#define FRESH_S		5 /* a decision holds for the start that follows */
-#define LISTED		"enhancedContainerIsolation.dockerSocketMount.imageList"
+#define ECI	       "enhanced container isolation: "
+#define WAITING_MAX    64
+#define UNUSED_MINUTES 10 /* socket-watch.c */
+#define FRESH_S	       5  /* a decision holds for the start that follows */
+#define LISTED	       "enhancedContainerIsolation.dockerSocketMount.imageList"
 
 static void json_cleanup(json_t **v)
 {
@@ -93,19 +93,25 @@ static int refuse_at_once(struct judging *j)
 	image_familiar(j->image ? j->image : "", image, sizeof image);
 	j->v->setting = LISTED;
 	if (j->q->settings->socket.n_images == 0)
-		return refuse(j, 403, "docker socket",
-			      ECI "Docker socket mount denied for container with image \"%s\"; allowed image list is empty.",
-			      image);
+		return refuse(
+			j, 403, "docker socket",
+			ECI
+			"Docker socket mount denied for container with image \"%s\"; allowed image list is empty.",
+			image);
 	if (!j->q->host || !j->q->host->trust || (!j->q->host->grants && !j->q->host->explains))
-		return refuse(j, 403, "docker socket",
-			      ECI "Docker socket mount denied for container with image \"%s\"; the guard has no directory to "
-				  "remember it in: an administrator starts caissond with --state",
-			      image);
+		return refuse(
+			j, 403, "docker socket",
+			ECI
+			"Docker socket mount denied for container with image \"%s\"; the guard has no directory to "
+			"remember it in: an administrator starts caissond with --state",
+			image);
 	if (!j->sockets)
-		return refuse(j, 403, "docker socket",
-			      ECI "Docker socket mount denied for container with image \"%s\"; the socket can only be mounted "
-				  "by itself into a container that is made: -v /var/run/docker.sock:/var/run/docker.sock",
-			      image);
+		return refuse(
+			j, 403, "docker socket",
+			ECI
+			"Docker socket mount denied for container with image \"%s\"; the socket can only be mounted "
+			"by itself into a container that is made: -v /var/run/docker.sock:/var/run/docker.sock",
+			image);
 	return 0;
 }
 
@@ -138,17 +144,20 @@ static int refuse_hoard(struct judging *j)
 	if (!j->q->grant)
 		return 0;
 	(void)grants_each(j->q->host->grants, count_waiting, &c);
-	return c.n < WAITING_MAX ? 0 :
-				   refuse(j, 503, "docker socket",
-					  ECI "%d containers that were made through this Docker socket, with one of their own, "
-					      "have not been started; start or remove some, and wait %d minutes",
-					  WAITING_MAX, UNUSED_MINUTES);
+	return c.n < WAITING_MAX
+		       ? 0
+		       : refuse(j, 503, "docker socket",
+				ECI
+				"%d containers that were made through this Docker socket, with one of their own, "
+				"have not been started; start or remove some, and wait %d minutes",
+				WAITING_MAX, UNUSED_MINUTES);
 }
 
 int socket_mount(struct judging *j, char **ret)
 {
 	_cleanup_json_ json_t *inspect = NULL;
-	_cleanup_proto_ struct grant proto = { .image = strdup(j->image ? j->image : ""), .entry = entries_above(j->q) };
+	_cleanup_proto_ struct grant proto = { .image = strdup(j->image ? j->image : ""),
+					       .entry = entries_above(j->q) };
 	struct err e = { 0 };
 	int r;
 
@@ -159,7 +168,8 @@ int socket_mount(struct judging *j, char **ret)
 		return r;
 	/* An image that is not here is answered with 404 by the engine, pulled by the client, and asked for again. */
 	if (j->image && *j->image && !is_name_or_id(j->image))
-		return refuse(j, 400, "docker socket", ECI "the image's name %.256s: invalid reference format", j->image);
+		return refuse(j, 400, "docker socket", ECI "the image's name %.256s: invalid reference format",
+			      j->image);
 	if (j->image && *j->image)
 		r = object_look_up(j, "images", j->image, "/json", &inspect);
 	if (r == 0 && inspect)
@@ -169,7 +179,8 @@ int socket_mount(struct judging *j, char **ret)
 	if (j->q->grant)
 		(void)snprintf(proto.scope, sizeof proto.scope, "%s", j->q->grant->scope);
 	if (j->q->host->explains) {
-		changed(j, "the Docker socket is one of the container's own, by \"%.*s\"", (int)strcspn(proto.entry, "\n"), proto.entry);
+		changed(j, "the Docker socket is one of the container's own, by \"%.*s\"",
+			(int)strcspn(proto.entry, "\n"), proto.entry);
 		*ret = strdup("/run/docker.sock");
 		return *ret ? 0 : refuse_here(j, 503, "memory", "out of memory");
 	}
@@ -207,8 +218,9 @@ static bool is_fresh(const struct judging *j, const struct grant *have, const ch
 	const struct socket_image *entry = text && *text ? settings_socket_entry(s, text) : NULL;
 	time_t now = time(NULL), age = s->digest_max_age < FRESH_S ? (time_t)s->digest_max_age : FRESH_S;
 
-	return entry && strcmp(have->image_id, image_id) == 0 && now >= have->created && now - have->created < age &&
-	       (entry->derived || !have->derived) && (!entry->until || now < entry->until);
+	return entry && strcmp(have->image_id, image_id) == 0 && now >= have->created &&
+	       now - have->created < age && (entry->derived || !have->derived) &&
+	       (!entry->until || now < entry->until);
 }
 
 /* As decided when it was made. */
@@ -259,10 +271,12 @@ static int bind_grant(struct judging *j, const char *token, const json_t *inspec
 		return r;
 	r = grants_bind(grants, token, id, &proto, &e);
 	if (r == -EEXIST || r == -ENOENT)
-		return refuse(j, 403, "docker socket",
-			      ECI "the Docker socket of this container %s; remove the container (docker rm) and create it "
-				  "again",
-			      r == -EEXIST ? "belongs to another one" : "is gone");
+		return refuse(
+			j, 403, "docker socket",
+			ECI
+			"the Docker socket of this container %s; remove the container (docker rm) and create it "
+			"again",
+			r == -EEXIST ? "belongs to another one" : "is gone");
 	if (r < 0)
 		return refuse(j, 503, "docker socket", ECI "the container's Docker socket: %s", e.msg);
 	return 0;
@@ -301,10 +315,12 @@ static int route_index(const struct judge_request *q)
 
 int socket_blocked(struct judging *j, const char *what)
 {
-	return refuse(j, 403, "docker socket command",
-		      ECI "docker command \"%.1024s\" is blocked; if you wish to allow it, configure the docker socket command "
-			  "list in the admin-settings.",
-		      what);
+	return refuse(
+		j, 403, "docker socket command",
+		ECI
+		"docker command \"%.1024s\" is blocked; if you wish to allow it, configure the docker socket command "
+		"list in the admin-settings.",
+		what);
 }
 
 bool socket_route_allowed(const struct judge_request *q, const char *route)
@@ -320,9 +336,10 @@ bool socket_route_allowed(const struct judge_request *q, const char *route)
 /* Only looking, and not at what containers and images contain or say. */
 static bool is_looking(const struct judge_request *q)
 {
-	static const char *const contents[] = { "container_archive_get", "container_attach_ws", "container_export",
-						"container_logs",	 "image_save",		"image_save_one",
-						"service_logs",		 "task_logs" };
+	static const char *const contents[] = {
+		"container_archive_get", "container_attach_ws", "container_export", "container_logs", "image_save",
+		"image_save_one",	 "service_logs",	"task_logs"
+	};
 
 	if (strcmp(q->method, "GET") != 0 && strcmp(q->method, "HEAD") != 0 && strcmp(q->method, "OPTIONS") != 0)
 		return false;
@@ -344,18 +361,25 @@ static int find_entry(struct judging *j, const char *line, size_t len)
 	image_familiar(own ? q->grant->image : "", image, sizeof image);
 	j->v->setting = entry ? entry->setting : LISTED;
 	if (!entry || (own && q->grant->derived && !entry->derived))
-		return refuse(j, 403, "docker socket",
-			      ECI "Docker socket mount denied for container with image \"%s\"; image is not in the allowed list "
-				  "any more.",
-			      own ? image : text ? text : "");
+		return refuse(
+			j, 403, "docker socket",
+			ECI
+			"Docker socket mount denied for container with image \"%s\"; image is not in the allowed list "
+			"any more.",
+			own    ? image
+			: text ? text
+			       : "");
 	if (entry->until && time(NULL) >= entry->until)
-		return refuse(j, 403, "docker socket",
-			      ECI "Docker socket mount denied for container with image \"%s\"; it was allowed until a time that "
-				  "has passed (%s).",
-			      own ? image : text, entry->setting);
+		return refuse(
+			j, 403, "docker socket",
+			ECI
+			"Docker socket mount denied for container with image \"%s\"; it was allowed until a time that "
+			"has passed (%s).",
+			own ? image : text, entry->setting);
 	if (q->n_entries == JUDGE_ENTRIES)
 		return refuse(j, 403, "docker socket",
-			      ECI "this Docker socket was given on too often: %d containers made each other", JUDGE_ENTRIES);
+			      ECI "this Docker socket was given on too often: %d containers made each other",
+			      JUDGE_ENTRIES);
 	q->entries[q->n_entries++] = entry;
 	j->v->setting = NULL;
 	return 0;
@@ -382,10 +406,12 @@ static int judge_command(struct judging *j, const struct socket_image *entry, in
 		return 0;
 	if (entry->read_only && !is_looking(j->q)) {
 		j->v->setting = entry->setting;
-		return refuse(j, 403, "docker socket command",
-			      ECI "docker command \"%.1024s\" is blocked, as this container's Docker socket is for looking only "
-				  "(readOnly).",
-			      j->q->target);
+		return refuse(
+			j, 403, "docker socket command",
+			ECI
+			"docker command \"%.1024s\" is blocked, as this container's Docker socket is for looking only "
+			"(readOnly).",
+			j->q->target);
 	}
 	if (docker_command_list_allows(&entry->commands, route))
 		return 0;

@@ -252,7 +252,8 @@ static int make_own_volume(struct judging *j, const char *name)
 
 	if (!own_only(j->q))
 		return 0;
-	if (asprintf(&body, "{\"Name\": \"%s\", \"Labels\": {\"" SCOPE_LABEL "\": \"%s\"}}", name, j->q->grant->scope) < 0)
+	if (asprintf(&body, "{\"Name\": \"%s\", \"Labels\": {\"" SCOPE_LABEL "\": \"%s\"}}", name,
+		     j->q->grant->scope) < 0)
 		return refuse_here(j, 503, "memory", "out of memory");
 	call.body = body;
 	call.len = strlen(body);
@@ -285,7 +286,8 @@ int volume_named(struct judging *j, const char *name, char **ret_device)
 	driver = json_string_value(json_object_get(volume, "Driver"));
 	options = json_object_get(volume, "Options");
 	if (!own_volume(j, volume))
-		r = refuse_here(j, 403, "own things only", "volume %s was not made through this container's Docker socket", name);
+		r = refuse_here(j, 403, "own things only",
+				"volume %s was not made through this container's Docker socket", name);
 	else if (!driver || strcmp(driver, "local") != 0)
 		r = refuse_here(j, 403, "volume drivers",
 				"volume %s is of driver \"%.64s\"; only \"local\" is allowed", name,
@@ -321,8 +323,10 @@ static int own_name(struct judging *j, const char *name)
 		return refuse_here(j, 400, "volume", "\"%.128s\" is not the name of a volume", name);
 	r = object_look_up(j, "volumes", name, "", &volume);
 	if (r == 0 && volume && !own_volume(j, volume))
-		r = refuse(j, 409, "own things only",
-			   "enhanced container isolation: volume %s was not made through this container's Docker socket", name);
+		r = refuse(
+			j, 409, "own things only",
+			"enhanced container isolation: volume %s was not made through this container's Docker socket",
+			name);
 	json_decref(volume);
 	return r;
 }

@@ -50,10 +50,10 @@ const struct judge_route *route_table(size_t *ret_n);
 struct judging {
 	struct judge_request *q;
 	struct judge_verdict *v;
-	const char *image; /* of the container, as the client named it; NULL: none is known */
+	const char *image;	    /* of the container, as the client named it; NULL: none is known */
 	bool host_ns[OCI_NS_COUNT]; /* asked for from the host: refused together, as the runtime does */
-	bool sockets;	   /* a bind of the engine's socket is possible here: a container is being made */
-	char *socket_path; /* owned; its socket, once it has asked for one */
+	bool sockets;		    /* a bind of the engine's socket is possible here: a container is being made */
+	char *socket_path;	    /* owned; its socket, once it has asked for one */
 	struct {
 		const char *name; /* NULL: element @index of an array */
 		size_t index;

@@ -83,8 +83,9 @@ static int list_one(void *ctx, struct grant *g)
 	(void)json_object_set_new(o, "learned", learned(&counts.used));
 	(void)json_object_set_new(o, "setting", text_json(entry ? entry->setting : NULL));
 	if (entry) {
-		(void)json_object_set_new(o, "decidedBy",
-					  text_json(settings_origin(l->settings, entry->setting, where, sizeof where)));
+		(void)json_object_set_new(
+			o, "decidedBy",
+			text_json(settings_origin(l->settings, entry->setting, where, sizeof where)));
 		(void)json_object_set_new(o, "until", entry->until ? moment(entry->until) : json_null());
 		(void)json_object_set_new(o, "readOnly", json_boolean(entry->read_only));
 		(void)json_object_set_new(o, "ownOnly", json_boolean(entry->own_only));

@@ -16,8 +16,8 @@
 #include "base/cleanup.h"
 
 #define STACK_SIZE (512u << 10)
-#define AWAY_MS	   1000	  /* between looks for an engine that is not there */
-#define BURST_MS   500	  /* removals come in bursts */
+#define AWAY_MS	   1000 /* between looks for an engine that is not there */
+#define BURST_MS   500	/* removals come in bursts */
 #define SWEEP_MS   300000
 #define UNUSED_S   600
 
@@ -73,8 +73,8 @@ static bool is_mounted(struct grants *grants, const json_t *containers, const ch
 static int look_at(void *ctx, struct grant *grant)
 {
 	struct sweep *s = ctx;
-	bool used = *grant->container ? has_container(s->containers, grant->container) :
-					time(NULL) - grant->created < UNUSED_S ||
+	bool used = *grant->container ? has_container(s->containers, grant->container)
+				      : time(NULL) - grant->created < UNUSED_S ||
 						is_mounted(s->watch->grants, s->containers, grant->token);
 
 	if (used)
@@ -186,8 +186,8 @@ void socket_watch_built(struct socket_watch *w)
 	(void)!write(w->wake_fd, &one, sizeof one);
 }
 
-int socket_watch_new(struct judge_engine *engine, struct grants *grants, struct built *built, struct socket_watch **ret,
-		     struct err *e)
+int socket_watch_new(struct judge_engine *engine, struct grants *grants, struct built *built,
+		     struct socket_watch **ret, struct err *e)
 {
 	struct socket_watch *w = calloc(1, sizeof *w);
 	pthread_attr_t attr;

@@ -15,8 +15,8 @@
 struct socket_watch;
 
 /* socket_watch_new() - start the thread. @engine, @grants, @built: borrowed. */
-int socket_watch_new(struct judge_engine *engine, struct grants *grants, struct built *built, struct socket_watch **ret,
-		     struct err *e);
+int socket_watch_new(struct judge_engine *engine, struct grants *grants, struct built *built,
+		     struct socket_watch **ret, struct err *e);
 
 /* socket_watch_built() - built_look() is to be called, on the thread. */
 void socket_watch_built(struct socket_watch *w);

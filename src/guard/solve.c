@@ -57,8 +57,9 @@ static bool starts(const char *data, size_t len, const char *prefix)
 /* Does it come from the client's own session, or from an image? Then the engine fetches no address for it. */
 static bool is_no_address(const char *data, size_t len)
 {
-	static const char *const prefixes[] = { "local:", "input:", "docker-image:", "docker-image+blob:", "oci-layout:",
-						"oci-layout+blob:" };
+	static const char *const prefixes[] = {
+		"local:", "input:", "docker-image:", "docker-image+blob:", "oci-layout:", "oci-layout+blob:"
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
 		if (starts(data, len, prefixes[i]))
@@ -103,7 +104,8 @@ static int rule_devices(void *ctx, const struct pb_value *v)
 	struct solving *s = ctx;
 
 	(void)v;
-	return refuse(&s->j, 403, "build entitlements", ECI "device is not allowed: a build gets no devices; " OUT_OF_BUILD);
+	return refuse(&s->j, 403, "build entitlements",
+		      ECI "device is not allowed: a build gets no devices; " OUT_OF_BUILD);
 }
 
 static int rule_mount_type(void *ctx, const struct pb_value *v)
@@ -145,22 +147,28 @@ static int rule_source_attr(void *ctx, const struct pb_value *v)
 }
 
 static const struct pb_field meta_fields[] = {
-	{ 1, PB_BYTES, true },	 { 2, PB_BYTES, true },	 { 3, PB_BYTES },	{ 4, PB_BYTES },
-	{ 5, PB_BYTES },	 { 6, PB_BYTES, true },	 { 7, PB_BYTES },	{ 9, PB_BYTES, true },
-	{ 10, PB_BYTES, .rule = rule_cgroup_parent },	 { 11, PB_INT },	{ 12, PB_BYTES, true },
+	{ 1, PB_BYTES, true }, { 2, PB_BYTES, true },  { 3, PB_BYTES },
+	{ 4, PB_BYTES },       { 5, PB_BYTES },	       { 6, PB_BYTES, true },
+	{ 7, PB_BYTES },       { 9, PB_BYTES, true },  { 10, PB_BYTES, .rule = rule_cgroup_parent },
+	{ 11, PB_INT },	       { 12, PB_BYTES, true },
 };
 static const struct pb_shape meta_shape = { "Meta", meta_fields, ARRAY_SIZE(meta_fields) };
 
 static const struct pb_field mount_fields[] = {
-	{ 1, PB_INT },	  { 2, PB_BYTES },  { 3, PB_BYTES },  { 4, PB_INT },	{ 5, PB_INT },	{ 6, PB_INT, .rule = rule_mount_type },
-	{ 19, PB_BYTES }, { 20, PB_BYTES }, { 21, PB_BYTES }, { 22, PB_BYTES }, { 23, PB_BYTES }, { 24, PB_INT },
+	{ 1, PB_INT },	  { 2, PB_BYTES },  { 3, PB_BYTES },
+	{ 4, PB_INT },	  { 5, PB_INT },    { 6, PB_INT, .rule = rule_mount_type },
+	{ 19, PB_BYTES }, { 20, PB_BYTES }, { 21, PB_BYTES },
+	{ 22, PB_BYTES }, { 23, PB_BYTES }, { 24, PB_INT },
 };
 static const struct pb_shape mount_shape_pb = { "Mount", mount_fields, ARRAY_SIZE(mount_fields) };
 
 static const struct pb_field exec_fields[] = {
-	{ 1, PB_MESSAGE, .of = &meta_shape },	     { 2, PB_MESSAGE, true, &mount_shape_pb },
-	{ 3, PB_INT, .rule = rule_network },	     { 4, PB_INT, .rule = rule_security },
-	{ 5, PB_BYTES, true },			     { 6, PB_BYTES, true, .rule = rule_devices },
+	{ 1, PB_MESSAGE, .of = &meta_shape },
+	{ 2, PB_MESSAGE, true, &mount_shape_pb },
+	{ 3, PB_INT, .rule = rule_network },
+	{ 4, PB_INT, .rule = rule_security },
+	{ 5, PB_BYTES, true },
+	{ 6, PB_BYTES, true, .rule = rule_devices },
 };
 static const struct pb_shape exec_shape = { "ExecOp", exec_fields, ARRAY_SIZE(exec_fields) };
 
@@ -171,10 +179,14 @@ static const struct pb_field source_fields[] = {
 static const struct pb_shape source_shape = { "SourceOp", source_fields, ARRAY_SIZE(source_fields) };
 
 static const struct pb_field op_fields[] = {
-	{ 1, PB_BYTES, true },			 { 2, PB_MESSAGE, .of = &exec_shape },
-	{ 3, PB_MESSAGE, .of = &source_shape },	 { 4, PB_BYTES },
-	{ 5, PB_BYTES, .rule = rule_nested_build }, { 6, PB_BYTES },
-	{ 7, PB_BYTES },			 { 10, PB_BYTES },
+	{ 1, PB_BYTES, true },
+	{ 2, PB_MESSAGE, .of = &exec_shape },
+	{ 3, PB_MESSAGE, .of = &source_shape },
+	{ 4, PB_BYTES },
+	{ 5, PB_BYTES, .rule = rule_nested_build },
+	{ 6, PB_BYTES },
+	{ 7, PB_BYTES },
+	{ 10, PB_BYTES },
 	{ 11, PB_BYTES },
 };
 static const struct pb_shape op_shape = { "Op", op_fields, ARRAY_SIZE(op_fields) };
@@ -205,8 +217,10 @@ static int rule_frontend(void *ctx, const struct pb_value *v)
 
 	if (is_one_of(v->data, v->len, known, ARRAY_SIZE(known)))
 		return 0;
-	return refuse(&s->j, 403, "build frontend",
-		      ECI "a build frontend other than dockerfile.v0 and gateway.v0 is not known, so it is blocked; " OUT_OF_BUILD);
+	return refuse(
+		&s->j, 403, "build frontend",
+		ECI
+		"a build frontend other than dockerfile.v0 and gateway.v0 is not known, so it is blocked; " OUT_OF_BUILD);
 }
 
 static int judge_cache_type(struct solving *s, const char *data, size_t len)
@@ -215,9 +229,10 @@ static int judge_cache_type(struct solving *s, const char *data, size_t len)
 
 	if (is_one_of(data, len, known, ARRAY_SIZE(known)))
 		return 0;
-	return refuse(&s->j, 403, "build cache",
-		      ECI "a build cache of another type than registry, inline or local is blocked, as the engine would "
-			  "reach it with the host's network and credentials; " OUT_OF_BUILD);
+	return refuse(
+		&s->j, 403, "build cache",
+		ECI "a build cache of another type than registry, inline or local is blocked, as the engine would "
+		    "reach it with the host's network and credentials; " OUT_OF_BUILD);
 }
 
 static int rule_cache_type(void *ctx, const struct pb_value *v)
@@ -246,7 +261,8 @@ static int judge_cache_imports(struct solving *s, const char *data, size_t len)
 			if (!key_equal_fold(key, "Type"))
 				continue;
 			if (type || !json_is_string(v))
-				r = refuse(&s->j, 400, "build cache", ECI "cache-imports: Type must be one string");
+				r = refuse(&s->j, 400, "build cache",
+					   ECI "cache-imports: Type must be one string");
 			type = json_string_value(v);
 		}
 		if (r == 0)
@@ -269,13 +285,28 @@ static int judge_network_mode(struct solving *s, const char *data, size_t len)
 static bool is_attr_known(const char *key, size_t len)
 {
 	static const char *const names[] = {
-		"add-hosts",  "cache-from",	      "cmdline",  "contextkey",	   "contextsubdir", "dockerfilekey",
-		"filename",   "frontend.caps",	      "hostname", "image-resolve-mode", "multi-platform", "no-cache",
-		"override-copy-image", "platform",    "requestid", "shm-size",	   "source",	    "target",
+		"add-hosts",
+		"cache-from",
+		"cmdline",
+		"contextkey",
+		"contextsubdir",
+		"dockerfilekey",
+		"filename",
+		"frontend.caps",
+		"hostname",
+		"image-resolve-mode",
+		"multi-platform",
+		"no-cache",
+		"override-copy-image",
+		"platform",
+		"requestid",
+		"shm-size",
+		"source",
+		"target",
 		"ulimit",
 	};
-	static const char *const prefixes[] = { "attest:",  "build-arg:", "input-metadata:", "input:", "label:", "linux.",
-						"local-sessionid:", "vcs:" };
+	static const char *const prefixes[] = { "attest:", "build-arg:", "input-metadata:",  "input:",
+						"label:",  "linux.",	 "local-sessionid:", "vcs:" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
 		if (starts(key, len, prefixes[i]))
@@ -299,8 +330,9 @@ static int rule_frontend_attr(void *ctx, const struct pb_value *v)
 	if (is_attr_known(v->key, v->key_len))
 		return 0;
 	key = text_of(s, v->key, v->key_len);
-	return key ? refuse(&s->j, 403, "build request", ECI "build option \"%.64s\" is not known, so it is blocked", key) :
-		     -EPERM;
+	return key ? refuse(&s->j, 403, "build request",
+			    ECI "build option \"%.64s\" is not known, so it is blocked", key)
+		   : -EPERM;
 }
 
 /* E81: what POST /images/{}/push would do. */
@@ -311,7 +343,9 @@ static int judge_push(struct solving *s)
 
 static int rule_exporter_attr(void *ctx, const struct pb_value *v)
 {
-	static const char *const no[] = { "false", "0", "f", "F", "FALSE", "False" }; /* Go's ParseBool; "" is true */
+	static const char *const no[] = {
+		"false", "0", "f", "F", "FALSE", "False"
+	}; /* Go's ParseBool; "" is true */
 
 	if (!pb_equal(v->key, v->key_len, "push") || is_one_of(v->data, v->len, no, ARRAY_SIZE(no)))
 		return 0;
@@ -323,7 +357,8 @@ static int rule_cache_export(void *ctx, const struct pb_value *v)
 {
 	struct solving *s = ctx;
 
-	return v->len && !socket_route_allowed(s->j.q, "image_push") ? socket_blocked(&s->j, "build --cache-to") : 0;
+	return v->len && !socket_route_allowed(s->j.q, "image_push") ? socket_blocked(&s->j, "build --cache-to")
+								     : 0;
 }
 
 static int rule_cache_export_type(void *ctx, const struct pb_value *v)
@@ -336,15 +371,18 @@ static int rule_cache_export_type(void *ctx, const struct pb_value *v)
 /* Exporters write to the engine's images, to a registry or to the client; one that is not known might write elsewhere. */
 static int rule_exporter(void *ctx, const struct pb_value *v)
 {
-	static const char *const known[] = { "", "moby", "image", "docker", "oci", "local", "tar", "cacheonly", "registry" };
+	static const char *const known[] = { "",      "moby", "image",	   "docker",  "oci",
+					     "local", "tar",  "cacheonly", "registry" };
 	struct solving *s = ctx;
 
 	if (pb_equal(v->data, v->len, "registry"))
 		return judge_push(s);
 	if (is_one_of(v->data, v->len, known, ARRAY_SIZE(known)))
 		return 0;
-	return refuse(&s->j, 403, "build outputs",
-		      ECI "a build output of another type than image, docker, oci, local, tar, registry or cacheonly is blocked");
+	return refuse(
+		&s->j, 403, "build outputs",
+		ECI
+		"a build output of another type than image, docker, oci, local, tar, registry or cacheonly is blocked");
 }
 
 static int rule_source_policy(void *ctx, const struct pb_value *v)
@@ -361,7 +399,8 @@ static const struct pb_field cache_entry_fields[] = {
 	{ 1, PB_BYTES, .rule = rule_cache_type },
 	{ 2, PB_MAP, true },
 };
-static const struct pb_shape cache_entry_shape = { "CacheOptionsEntry", cache_entry_fields, ARRAY_SIZE(cache_entry_fields) };
+static const struct pb_shape cache_entry_shape = { "CacheOptionsEntry", cache_entry_fields,
+						   ARRAY_SIZE(cache_entry_fields) };
 
 static const struct pb_field cache_export_fields[] = {
 	{ 1, PB_BYTES, .rule = rule_cache_export_type },
@@ -391,7 +430,7 @@ static const struct pb_field solve_fields[] = {
 	{ 2, PB_MESSAGE, .of = &definition_shape },
 	{ 3, PB_BYTES, .rule = rule_exporter },
 	{ 4, PB_MAP, true, .rule = rule_exporter_attr }, /* the exporter's */
-	{ 5, PB_BYTES },     /* Session */
+	{ 5, PB_BYTES },				 /* Session */
 	{ 6, PB_BYTES, .rule = rule_frontend },
 	{ 7, PB_MAP, true, .rule = rule_frontend_attr },
 	{ 8, PB_MESSAGE, .of = &cache_shape },
@@ -400,7 +439,7 @@ static const struct pb_field solve_fields[] = {
 	{ 11, PB_INT },				    /* Internal: not in the history */
 	{ 12, PB_BYTES, .rule = rule_source_policy },
 	{ 13, PB_MESSAGE, true, &exporter_shape },
-	{ 14, PB_INT },	  /* EnableSessionExporter */
+	{ 14, PB_INT },				      /* EnableSessionExporter */
 	{ 15, PB_BYTES, .rule = rule_source_policy }, /* the session that would be asked for one */
 };
 static const struct pb_shape solve_shape = { "SolveRequest", solve_fields, ARRAY_SIZE(solve_fields) };
@@ -421,7 +460,8 @@ static const struct pb_field bridge_solve_fields[] = {
 	{ 14, PB_INT },
 	{ 15, PB_BYTES, true, .rule = rule_source_policy },
 };
-static const struct pb_shape bridge_solve_shape = { "SolveRequest", bridge_solve_fields, ARRAY_SIZE(bridge_solve_fields) };
+static const struct pb_shape bridge_solve_shape = { "SolveRequest", bridge_solve_fields,
+						    ARRAY_SIZE(bridge_solve_fields) };
 
 static const struct pb_field source_meta_fields[] = {
 	{ 1, PB_MESSAGE, .of = &source_shape },
@@ -438,11 +478,11 @@ static const struct pb_shape source_meta_shape = { "ResolveSourceMetaRequest", s
 #define CONTROL "/moby.buildkit.v1.Control/"
 #define BRIDGE	"/moby.buildkit.v1.frontend.LLBBridge/"
 
-static const char no_session[] =
-	ECI "BuildKit's sessions inside of /grpc can't be judged, so they are blocked; open them by POST /session, as docker "
-	    "and buildx do";
-static const char no_container[] =
-	ECI "containers of a build frontend (buildx debug, --invoke) can't be judged, so they are blocked; " OUT_OF_BUILD;
+static const char no_session[] = ECI
+	"BuildKit's sessions inside of /grpc can't be judged, so they are blocked; open them by POST /session, as docker "
+	"and buildx do";
+static const char no_container[] = ECI
+	"containers of a build frontend (buildx debug, --invoke) can't be judged, so they are blocked; " OUT_OF_BUILD;
 
 static const struct solve_method methods[] = {
 	{ CONTROL "Solve", &solve_shape, NULL },
@@ -501,8 +541,8 @@ void solve_judge(const struct solve_method *m, const void *message, size_t len, 
 	*v = (struct judge_verdict){ .what = JUDGE_REFUSE, .status = 403, .rule = "closed world" };
 	if (m->shape && pb_walk(m->shape, message, len, &s, &s.e) < 0) {
 		if (!*v->message)
-			(void)refuse(&s.j, 400, "build request", ECI "the build request can't be judged, so it is blocked: %s",
-				     s.e.msg);
+			(void)refuse(&s.j, 400, "build request",
+				     ECI "the build request can't be judged, so it is blocked: %s", s.e.msg);
 		return;
 	}
 	*v = (struct judge_verdict){ .what = JUDGE_PASS };

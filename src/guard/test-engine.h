@@ -57,7 +57,8 @@ int engine_get(struct judge_engine *engine, const char *path, json_t **ret, stru
 }
 
 /* Nothing is made. */
-int engine_call(struct judge_engine *engine, const struct engine_call *call, char **ret_body, size_t *ret_len, struct err *e)
+int engine_call(struct judge_engine *engine, const struct engine_call *call, char **ret_body, size_t *ret_len,
+		struct err *e)
 {
 	(void)engine;
 	(void)call;

@@ -57,7 +57,9 @@ static void do_judge(void *ctx, const char *path, const void *message, size_t le
 	if (len == 3 && memcmp(message, "bad", 3) == 0) {
 		v->what = JUDGE_REFUSE;
 		v->status = 403;
-		(void)snprintf(v->message, sizeof v->message, "100%% b\xc3\xa4" "d");
+		(void)snprintf(v->message, sizeof v->message,
+			       "100%% b\xc3\xa4"
+			       "d");
 	}
 }
 
@@ -139,8 +141,8 @@ static ssize_t client_read(nghttp2_session *s, int32_t id, uint8_t *buf, size_t 
 	return (ssize_t)n;
 }
 
-static int client_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *name, size_t nl, const uint8_t *value,
-			 size_t vl, uint8_t flags, void *user)
+static int client_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *name, size_t nl,
+			 const uint8_t *value, size_t vl, uint8_t flags, void *user)
 {
 	struct box *b = user;
 
@@ -178,8 +180,8 @@ static int client_close(nghttp2_session *s, int32_t id, uint32_t error, void *us
 	return 0;
 }
 
-static int engine_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *name, size_t nl, const uint8_t *value,
-			 size_t vl, uint8_t flags, void *user)
+static int engine_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *name, size_t nl,
+			 const uint8_t *value, size_t vl, uint8_t flags, void *user)
 {
 	struct box *b = user;
 	size_t n = strlen(b->fields);
@@ -302,7 +304,8 @@ static void run(struct box *b)
 static int32_t call_with(struct box *b, const char *path, const char *body, size_t len, const nghttp2_nv *more,
 			 size_t n_more)
 {
-	nghttp2_nv fields[80] = { nv(":method", "POST"), nv(":scheme", "http"), nv(":path", path), nv(":authority", "x"),
+	nghttp2_nv fields[80] = { nv(":method", "POST"), nv(":scheme", "http"), nv(":path", path),
+				  nv(":authority", "x"),
 				  nv("content-type", b->type ? b->type : "application/grpc") };
 	const nghttp2_data_provider data = { .read_callback = client_read };
 	int32_t id;
@@ -369,8 +372,8 @@ static void expect_refused(const struct box *b, const char *status, const char *
 
 static void a_call_passes(void **state)
 {
-	const nghttp2_nv more[] = { nv("te", "trailers"), nv("buildkit-controlapi-buildid", "id"), nv("cookie", "c"),
-				    nv("x-forwarded-for", "y") };
+	const nghttp2_nv more[] = { nv("te", "trailers"), nv("buildkit-controlapi-buildid", "id"),
+				    nv("cookie", "c"), nv("x-forwarded-for", "y") };
 	struct box b;
 
 	(void)state;

@@ -125,7 +125,7 @@ static const struct host_config binds[] = {
 	{ "\"Binds\": [\"sshfs:/x\"]", "only \"local\"", NULL },
 };
 
-#define SOCK \
+#define SOCK                                                                                 \
 	"enhanced container isolation: Docker socket mount denied for container with image " \
 	"\"docker.io/library/docker\"; allowed image list is empty."
 
@@ -161,7 +161,7 @@ static const struct host_config mounts[] = {
 	{ MOUNT("\"Type\": \"bind\", \"Source\": \"@/share/to-colon\", \"Target\": \"/x\""), NULL,
 	  MOUNT("\"Type\": \"bind\", \"Source\": \"@/share/c:d\", \"Target\": \"/x\"") },
 	{ MOUNT("\"Type\": \"bind\", \"Source\": \"@/share/a\", \"BindOptions\": {\"Propagation\": \"rslave\", "
-	  "\"CreateMountpoint\": true}"),
+		"\"CreateMountpoint\": true}"),
 	  NULL, NULL },
 	{ MOUNT("\"Type\": \"bind\", \"Source\": \"/etc\", \"Target\": \"/x\""), "can't mount /etc " RHM, NULL },
 	{ MOUNT("\"Type\": \"bind\", \"Source\": \"@/share/to-etc\", \"Target\": \"/x\""), RHM, NULL },
@@ -190,16 +190,16 @@ static const struct host_config mounts[] = {
 	{ MOUNT("\"Type\": \"tmpfs\", \"Target\": \"/x\", \"TmpfsOptions\": {\"SizeBytes\": 1, \"Mode\": 448}"),
 	  NULL, NULL },
 	{ MOUNT("\"Type\": \"tmpfs\", \"Target\": \"/x\", \"TmpfsOptions\": {\"Options\": [[\"noexec\"], [\"uid\", "
-	  "\"1\"]]}"),
+		"\"1\"]]}"),
 	  NULL, NULL },
 	{ MOUNT("\"Type\": \"tmpfs\", \"Target\": \"/x\", \"TmpfsOptions\": {\"Options\": [[\"bind\"]]}"),
 	  "not one of tmpfs", NULL },
 	{ MOUNT("\"Type\": \"tmpfs\", \"Target\": \"/x\", \"TmpfsOptions\": {\"Options\": [[\"size\", "
-	  "\"1,bind\"]]}"),
+		"\"1,bind\"]]}"),
 	  "not one of tmpfs", NULL },
 	{ MOUNT("\"Type\": \"tmpfs\", \"Source\": \"/etc\", \"Target\": \"/x\""), "no Source", NULL },
 	{ MOUNT("\"Type\": \"volume\", \"Source\": \"plain\", \"Target\": \"/x\", \"VolumeOptions\": {\"NoCopy\": "
-	  "true, \"Subpath\": \"a\"}"),
+		"true, \"Subpath\": \"a\"}"),
 	  NULL, NULL },
 	{ MOUNT("\"Type\": \"volume\", \"Target\": \"/x\""), NULL, NULL },
 	{ MOUNT("\"Type\": \"volume\", \"Source\": \"/etc\", \"Target\": \"/x\""), "is not the name of a volume",
@@ -212,17 +212,17 @@ static const struct host_config mounts[] = {
 	{ MOUNT("\"Type\": \"volume\", \"VolumeOptions\": {\"DriverConfig\": {\"Name\": \"convoy\"}}"),
 	  "only \"local\"", NULL },
 	{ MOUNT("\"Type\": \"volume\", \"VolumeOptions\": {\"driverconfig\": {\"options\": {\"type\": \"none\", "
-	  "\"o\": \"bind\", \"device\": "
+		"\"o\": \"bind\", \"device\": "
 		"\"/etc\"}}}"),
 	  RHM, NULL },
 	{ MOUNT("\"Type\": \"volume\", \"VolumeOptions\": {\"DriverConfig\": {\"Options\": {\"o\": \"bind,rw\", "
-	  "\"device\": \"@/share/a\"}}}"),
+		"\"device\": \"@/share/a\"}}}"),
 	  "has to be read-only", NULL },
 	{ MOUNT("\"Type\": \"volume\", \"VolumeOptions\": {\"DriverConfig\": {\"Options\": {\"o\": \"bind,ro\", "
-	  "\"device\": \"@/share/to-a\"}}}"),
+		"\"device\": \"@/share/to-a\"}}}"),
 	  NULL,
 	  MOUNT("\"Type\": \"volume\", \"VolumeOptions\": {\"DriverConfig\": {\"Options\": {\"o\": \"bind,ro\", "
-	  		"\"device\": "
+		"\"device\": "
 		"\"@/share/a\"}}}") },
 	{ "\"Tmpfs\": {\"/x\": \"\", \"/y\": \"rw,noexec,size=1m,mode=1777\"}", NULL, NULL },
 	{ "\"Tmpfs\": {\"/x\": \"bind\"}", "not one of tmpfs", NULL },

@@ -50,9 +50,10 @@ static int see_entry(void *ctx, const struct pb_value *v)
 
 static const struct pb_shape shape;
 static const struct pb_field fields[] = {
-	{ 1, PB_INT, .rule = see_int },	 { 2, PB_BYTES, true, .rule = see_bytes }, { 3, PB_MESSAGE, .of = &shape },
-	{ 4, PB_MAP, true, .rule = see_entry }, { 5, PB_MAP_OF, true, &shape },	   { 6, PB_FIXED64, .rule = see_int },
-	{ 7, PB_FIXED32, .rule = see_int },	{ 536870911, PB_INT, .rule = see_int },
+	{ 1, PB_INT, .rule = see_int },	    { 2, PB_BYTES, true, .rule = see_bytes },
+	{ 3, PB_MESSAGE, .of = &shape },    { 4, PB_MAP, true, .rule = see_entry },
+	{ 5, PB_MAP_OF, true, &shape },	    { 6, PB_FIXED64, .rule = see_int },
+	{ 7, PB_FIXED32, .rule = see_int }, { 536870911, PB_INT, .rule = see_int },
 };
 static const struct pb_shape shape = { "Test", fields, ARRAY_SIZE(fields) };
 
@@ -133,7 +134,12 @@ static void a_rule_ends_the_walk(void **state)
 
 	(void)state;
 	seen[0] = '\0';
-	assert_int_equal(pb_walk(&shape, BYTES("\x12\x01" "a\x08\x9a\x05\x12\x01" "b"), NULL, &e), -EPERM);
+	assert_int_equal(pb_walk(&shape,
+				 BYTES("\x12\x01"
+				       "a\x08\x9a\x05\x12\x01"
+				       "b"),
+				 NULL, &e),
+			 -EPERM);
 	assert_string_equal(seen, "'a' 666 ");
 	assert_int_equal(e.code, 0);
 }
@@ -174,8 +180,10 @@ static void writing_stops_at_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(messages_are_read),	   cmocka_unit_test(a_rule_ends_the_walk),
-		cmocka_unit_test(depth_is_limited),	   cmocka_unit_test(writing_stops_at_the_end),
+		cmocka_unit_test(messages_are_read),
+		cmocka_unit_test(a_rule_ends_the_walk),
+		cmocka_unit_test(depth_is_limited),
+		cmocka_unit_test(writing_stops_at_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

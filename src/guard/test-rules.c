@@ -413,7 +413,9 @@ static void settings_decide(void **state)
 
 static void the_zero_verdict_refuses(void **state)
 {
-	static const struct judge_route never = { .name = "never", .methods = "GET", .pattern = "/", .refused = true };
+	static const struct judge_route never = {
+		.name = "never", .methods = "GET", .pattern = "/", .refused = true
+	};
 	struct judge_request q = { .settings = &test_settings };
 	struct judge_verdict v = { .what = JUDGE_PASS };
 

@@ -17,17 +17,21 @@
 #include "socket/grants.h"
 #include "socket/trust.h"
 
-#define SCOPE  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define TOKEN  "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-#define SOCKET "/run/caisson/sockets/" TOKEN "/docker.sock"
+#define SCOPE	 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define TOKEN	 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define SOCKET	 "/run/caisson/sockets/" TOKEN "/docker.sock"
 #define ID_OWN	 "1111111111111111111111111111111111111111111111111111111111111111"
 #define ID_OTHER "2222222222222222222222222222222222222222222222222222222222222222"
 #define ID_SELF	 "3333333333333333333333333333333333333333333333333333333333333333"
 #define IMAGE_ID "sha256:4444444444444444444444444444444444444444444444444444444444444444"
 
-#define CONTAINER(name, id, labels, mounts)                                                                              \
-	{ "/containers/" name "/json", "{\"Id\": \"" id "\", \"Image\": \"" IMAGE_ID "\", \"Config\": {\"Image\": \"tool\", "  \
-	  "\"Labels\": {" labels "}}, \"HostConfig\": {\"Runtime\": \"sysbox-runc\"}, \"Mounts\": [" mounts "]}" }
+#define CONTAINER(name, id, labels, mounts)                                                                    \
+	{                                                                                                      \
+		"/containers/" name "/json",                                                                   \
+			"{\"Id\": \"" id "\", \"Image\": \"" IMAGE_ID "\", \"Config\": {\"Image\": \"tool\", " \
+			"\"Labels\": {" labels                                                                 \
+			"}}, \"HostConfig\": {\"Runtime\": \"sysbox-runc\"}, \"Mounts\": [" mounts "]}"        \
+	}
 #define OWN_LABEL "\"io.caisson.scope\": \"" SCOPE "\""
 
 static const struct {
@@ -47,7 +51,8 @@ static const struct {
 	  "{\"Id\": \"" IMAGE_ID "\", \"Config\": {}}" },
 	{ "/networks/mine", "{\"Name\": \"mine\", \"Driver\": \"bridge\", \"Labels\": {" OWN_LABEL "}}" },
 	{ "/networks/theirs", "{\"Name\": \"theirs\", \"Driver\": \"bridge\", \"Labels\": {}}" },
-	{ "/networks/bridge", "{\"Name\": \"bridge\", \"Driver\": \"bridge\", \"Labels\": {}, \"Containers\": {\"x\": {}}}" },
+	{ "/networks/bridge",
+	  "{\"Name\": \"bridge\", \"Driver\": \"bridge\", \"Labels\": {}, \"Containers\": {\"x\": {}}}" },
 	{ "/volumes/mine", "{\"Name\": \"mine\", \"Driver\": \"local\", \"Labels\": {" OWN_LABEL "}}" },
 	{ "/volumes/theirs", "{\"Name\": \"theirs\", \"Driver\": \"local\", \"Labels\": null}" },
 	{ "/exec/e1/json", "{\"ID\": \"e1\", \"ContainerID\": \"" ID_OWN "\"}" },
@@ -59,13 +64,16 @@ int engine_get(struct judge_engine *engine, const char *path, json_t **ret, stru
 	(void)engine;
 	for (size_t i = 0; i < ARRAY_SIZE(objects); i++)
 		if (strcmp(objects[i].path, path) == 0)
-			return (*ret = json_loads(objects[i].answer, 0, NULL)) ? 0 : err_set(e, EIO, "bad test object");
+			return (*ret = json_loads(objects[i].answer, 0, NULL))
+				       ? 0
+				       : err_set(e, EIO, "bad test object");
 	return err_set(e, ENOENT, "no such object");
 }
 
 static char volume_made[512];
 
-int engine_call(struct judge_engine *engine, const struct engine_call *call, char **ret_body, size_t *ret_len, struct err *e)
+int engine_call(struct judge_engine *engine, const struct engine_call *call, char **ret_body, size_t *ret_len,
+		struct err *e)
 {
 	(void)engine;
 	(void)e;
@@ -90,11 +98,12 @@ void trust_decide(struct trust *t, const struct settings *s, const struct trust_
 	(void)uid;
 	assert_string_equal(image->id, IMAGE_ID);
 	*ret = (struct trust_answer){ .why = why, .entry = why == TRUST_ALLOWED ? &s->socket.images[0] : NULL };
-	(void)snprintf(ret->message, sizeof ret->message, "Docker socket mount denied for container with image \"x\"; why");
+	(void)snprintf(ret->message, sizeof ret->message,
+		       "Docker socket mount denied for container with image \"x\"; why");
 }
 
-int grants_new(struct grants *g, const struct grant *proto, char **ret_path, char ret_token[static GRANT_TOKEN_LEN + 1],
-	       struct err *e)
+int grants_new(struct grants *g, const struct grant *proto, char **ret_path,
+	       char ret_token[static GRANT_TOKEN_LEN + 1], struct err *e)
 {
 	(void)g;
 	(void)e;
@@ -106,7 +115,8 @@ int grants_new(struct grants *g, const struct grant *proto, char **ret_path, cha
 	return *ret_path ? 0 : -ENOMEM;
 }
 
-int grants_bind(struct grants *g, const char *token, const char *container, const struct grant *proto, struct err *e)
+int grants_bind(struct grants *g, const char *token, const char *container, const struct grant *proto,
+		struct err *e)
 {
 	(void)g;
 	(void)proto;
@@ -183,9 +193,11 @@ static void use(const char *docker, const char *ours)
 
 	settings_done(&settings);
 	settings = (struct settings){ 0 };
-	assert_true(asprintf(&text,
-			     "{\"enhancedContainerIsolation\": {\"value\": true, \"dockerSocketMount\": %s}, \"caisson\": %s}",
-			     docker, ours) > 0);
+	assert_true(
+		asprintf(
+			&text,
+			"{\"enhancedContainerIsolation\": {\"value\": true, \"dockerSocketMount\": %s}, \"caisson\": %s}",
+			docker, ours) > 0);
 	if (settings_parse("/etc/caisson/admin-settings.json", text, strlen(text), &settings, &e) < 0)
 		fail_msg("%s", e.msg);
 	why = TRUST_ALLOWED;
@@ -202,8 +214,8 @@ static void use_entry(const char *rules)
 }
 
 /* @says: words of the refusal; NULL: passes. @out: what is sent on contains this, NULL: not looked at. */
-static void row(struct grant *via, const char *method, const char *target, const char *in, int status, const char *says,
-		const char *out)
+static void row(struct grant *via, const char *method, const char *target, const char *in, int status,
+		const char *says, const char *out)
 {
 	struct judge_request q = { .settings = &settings, .host = &host };
 	struct judge_verdict v = { 0 };
@@ -245,7 +257,8 @@ static void test_mount(void **state)
 		"{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"/run/../run/docker.sock:/s:ro\"]}}",
 		"{\"Image\": \"tool\", \"HostConfig\": {\"Mounts\": [{\"Type\": \"bind\", \"Source\": "
 		"\"/var/run/docker.sock\", \"Target\": \"/var/run/docker.sock\"}]}}",
-		"{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"" SOCKET ":/s\"]}}", /* as `docker inspect` says */
+		"{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"" SOCKET
+		":/s\"]}}", /* as `docker inspect` says */
 	};
 
 	(void)state;
@@ -270,13 +283,14 @@ static void test_mount_elsewhere(void **state)
 	(void)state;
 	use("{\"imageList\": {\"images\": [\"*\"]}}", "{}");
 	row(NULL, "POST", "/volumes/create",
-	    "{\"Name\": \"v\", \"DriverOpts\": {\"type\": \"none\", \"o\": \"bind,ro\", \"device\": \"/run/docker.sock\"}}", 403,
-	    "ocker socket mount denied", NULL);
+	    "{\"Name\": \"v\", \"DriverOpts\": {\"type\": \"none\", \"o\": \"bind,ro\", \"device\": \"/run/docker.sock\"}}",
+	    403, "ocker socket mount denied", NULL);
 	row(NULL, "POST", "/containers/create",
 	    "{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"/run/containerd/containerd.sock:/s\"]}}", 403,
 	    "only the Docker Engine's own socket", NULL);
-	row(NULL, "POST", "/containers/create", "{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"/run:/s\"]}}", 403,
-	    "restricted host mount", NULL);
+	row(NULL, "POST", "/containers/create",
+	    "{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"/run:/s\"]}}", 403, "restricted host mount",
+	    NULL);
 	assert_int_equal(made, 0);
 }
 
@@ -285,8 +299,8 @@ static void test_dropped_with_the_request(void **state)
 	(void)state;
 	use("{\"imageList\": {\"images\": [\"*\"]}}", "{}");
 	row(NULL, "POST", "/containers/create",
-	    "{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"/run/docker.sock:/s\"], \"PidMode\": \"host\"}}", 403,
-	    "can't share", NULL);
+	    "{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"/run/docker.sock:/s\"], \"PidMode\": \"host\"}}",
+	    403, "can't share", NULL);
 	assert_int_equal(made, 1);
 	assert_int_equal(dropped, 1);
 }
@@ -295,11 +309,13 @@ static void test_volumes_from(void **state)
 {
 	(void)state;
 	use("{\"imageList\": {\"images\": [\"*\"]}}", "{}");
-	row(NULL, "POST", "/containers/create", "{\"Image\": \"tool\", \"HostConfig\": {\"VolumesFrom\": [\"holder\"]}}", 0,
-	    NULL, "\"Binds\":[\"" SOCKET ":/var/run/docker.sock\"]");
+	row(NULL, "POST", "/containers/create",
+	    "{\"Image\": \"tool\", \"HostConfig\": {\"VolumesFrom\": [\"holder\"]}}", 0, NULL,
+	    "\"Binds\":[\"" SOCKET ":/var/run/docker.sock\"]");
 	assert_int_equal(made, 1);
 	why = TRUST_NOT_LISTED;
-	row(NULL, "POST", "/containers/create", "{\"Image\": \"tool\", \"HostConfig\": {\"VolumesFrom\": [\"holder\"]}}", 403,
+	row(NULL, "POST", "/containers/create",
+	    "{\"Image\": \"tool\", \"HostConfig\": {\"VolumesFrom\": [\"holder\"]}}", 403,
 	    "ocker socket mount denied", NULL);
 }
 
@@ -372,7 +388,8 @@ static void test_push_by_build(void **state)
 {
 	(void)state;
 	use("{\"imageList\": {\"images\": [\"tool\"]}, \"commandList\": {\"commands\": [\"push\"]}}", "{}");
-	REFUSED("POST", "/build?version=2&outputs=%5B%7B%22Type%22%3A%22registry%22%7D%5D", NULL, 403, "build --push");
+	REFUSED("POST", "/build?version=2&outputs=%5B%7B%22Type%22%3A%22registry%22%7D%5D", NULL, 403,
+		"build --push");
 	REFUSED("POST",
 		"/build?version=2&outputs=%5B%7B%22Type%22%3A%22image%22%2C%22Attrs%22%3A%7B%22push%22%3A%22true%22%7D%7D%5D",
 		NULL, 403, "build --push");
@@ -385,24 +402,28 @@ static void test_siblings(void **state)
 {
 	(void)state;
 	use_entry("");
-	PASSES("POST", "/containers/create", "{\"Image\": \"x\"}", "\"Labels\":{\"io.caisson.scope\":\"" SCOPE "\"}");
+	PASSES("POST", "/containers/create", "{\"Image\": \"x\"}",
+	       "\"Labels\":{\"io.caisson.scope\":\"" SCOPE "\"}");
 	PASSES("POST", "/containers/create", "{\"Image\": \"x\"}", "\"Runtime\":\"sysbox-runc\"");
-	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"PidMode\": \"host\"}}", 403, "can't share");
+	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"PidMode\": \"host\"}}", 403,
+		"can't share");
 	PASSES("POST", "/networks/create", "{\"Name\": \"n\"}", SCOPE);
 	PASSES("POST", "/volumes/create", "{\"Name\": \"n\"}", SCOPE);
 	PASSES("POST", "/volumes/create", NULL, SCOPE);
 	/* The socket rule again, in the same scope. */
-	PASSES("POST", "/containers/create", "{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"/run/docker.sock:/s\"]}}", SOCKET);
+	PASSES("POST", "/containers/create",
+	       "{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"/run/docker.sock:/s\"]}}", SOCKET);
 	assert_string_equal(scope_of_new, SCOPE);
 	waiting = 64; /* made and never started */
-	REFUSED("POST", "/containers/create", "{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"/run/docker.sock:/s\"]}}", 503,
+	REFUSED("POST", "/containers/create",
+		"{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"/run/docker.sock:/s\"]}}", 503,
 		"have not been started");
-	row(NULL, "POST", "/containers/create", "{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"/run/docker.sock:/s\"]}}", 0,
-	    NULL, SOCKET);
+	row(NULL, "POST", "/containers/create",
+	    "{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"/run/docker.sock:/s\"]}}", 0, NULL, SOCKET);
 	waiting = 0;
 	/* Nobody gives himself a scope. */
-	row(NULL, "POST", "/containers/create", "{\"Image\": \"x\", \"Labels\": {\"io.caisson.scope\": \"" SCOPE "\"}}", 0, NULL,
-	    "\"Labels\":{}");
+	row(NULL, "POST", "/containers/create",
+	    "{\"Image\": \"x\", \"Labels\": {\"io.caisson.scope\": \"" SCOPE "\"}}", 0, NULL, "\"Labels\":{}");
 	use_entry(", \"ownOnly\": true");
 	row(NULL, "POST", "/containers/create", "{\"Image\": \"x\"}", 0, NULL, "\"io.caisson.scope\":\"\"");
 }
@@ -419,14 +440,15 @@ static void test_entries_above(void **state)
 	    "\"create\": {\"privileged\": false, \"namePrefix\": \"ci-\"}}]}}");
 	row(&child, "POST", "/images/x/push", NULL, 403, "is blocked", NULL);
 	row(&child, "GET", "/images/json", NULL, 0, NULL, NULL);
-	row(&child, "POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"Privileged\": true}}", 403,
-	    "Privileged", NULL);
+	row(&child, "POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"Privileged\": true}}",
+	    403, "Privileged", NULL);
 	row(&child, "POST", "/containers/create", "{\"Image\": \"x\"}", 0, NULL, "name=ci-");
 	/* The parent's entry is gone. */
 	use("{\"imageList\": {\"images\": [\"else\"]}}", "{}");
 	row(&child, "GET", "/images/json", NULL, 403, "not in the allowed list any more", NULL);
 	use_entry("");
-	PASSES("POST", "/containers/create", "{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"/run/docker.sock:/s\"]}}", SOCKET);
+	PASSES("POST", "/containers/create",
+	       "{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"/run/docker.sock:/s\"]}}", SOCKET);
 	assert_string_equal(entry_of_new, "tool\ntool");
 }
 
@@ -440,16 +462,21 @@ static void test_create_rules(void **state)
 	REFUSED("POST", "/containers/create?name=db", "{\"Image\": \"x\"}", 403, "begins with \"ci-\"");
 	REFUSED("POST", "/containers/own/rename?name=db", NULL, 403, "begins with \"ci-\"");
 	REFUSED("POST", "/networks/create", "{\"Name\": \"db\"}", 403, "begins with \"ci-\"");
-	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"Privileged\": true}}", 403, "Privileged");
-	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"CapAdd\": [\"ALL\"]}}", 403, "CapAdd");
-	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"MaskedPaths\": []}}", 403, "MaskedPaths");
+	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"Privileged\": true}}", 403,
+		"Privileged");
+	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"CapAdd\": [\"ALL\"]}}", 403,
+		"CapAdd");
+	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"MaskedPaths\": []}}", 403,
+		"MaskedPaths");
 	REFUSED("POST", "/containers/own/exec", "{\"Cmd\": [\"x\"], \"Privileged\": true}", 403, "Privileged");
-	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"Binds\": [\"/home:/h\"]}}", 403,
-		"host paths are blocked");
-	PASSES("POST", "/containers/create", "{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"/run/docker.sock:/s\"]}}", SOCKET);
-	PASSES("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"NetworkMode\": \"ci-net\"}}", NULL);
-	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"NetworkMode\": \"prod\"}}", 403,
-		"network \"prod\" is blocked");
+	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"Binds\": [\"/home:/h\"]}}",
+		403, "host paths are blocked");
+	PASSES("POST", "/containers/create",
+	       "{\"Image\": \"tool\", \"HostConfig\": {\"Binds\": [\"/run/docker.sock:/s\"]}}", SOCKET);
+	PASSES("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"NetworkMode\": \"ci-net\"}}",
+	       NULL);
+	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"NetworkMode\": \"prod\"}}",
+		403, "network \"prod\" is blocked");
 	REFUSED("POST", "/networks/prod/connect", "{\"Container\": \"own\"}", 403, "network \"prod\" is blocked");
 	use_entry(", \"create\": {\"networks\": [\"none\"]}");
 	REFUSED("POST", "/containers/create", "{\"Image\": \"x\"}", 403, "network \"bridge\" is blocked");
@@ -460,7 +487,8 @@ static void test_create_rules(void **state)
 static void test_own_lists(void **state)
 {
 	static const char *const lists[] = { "/containers/json", "/events", "/networks", "/volumes" };
-	static const char *const prunes[] = { "/containers/prune", "/networks/prune", "/volumes/prune", "/images/prune" };
+	static const char *const prunes[] = { "/containers/prune", "/networks/prune", "/volumes/prune",
+					      "/images/prune" };
 	static const char filter[] = "filters=%7B%22label%22:%5B%22io.caisson.scope%3D" SCOPE "%22%5D%7D";
 
 	(void)state;
@@ -516,29 +544,41 @@ static void test_own_create(void **state)
 {
 	(void)state;
 	use_entry(", \"ownOnly\": true");
-	PASSES("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"NetworkMode\": \"mine\"}}", NULL);
-	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"NetworkMode\": \"theirs\"}}", 404, "not found");
-	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"NetworkMode\": \"container:other\"}}", 400,
+	PASSES("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"NetworkMode\": \"mine\"}}",
+	       NULL);
+	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"NetworkMode\": \"theirs\"}}",
+		404, "not found");
+	REFUSED("POST", "/containers/create",
+		"{\"Image\": \"x\", \"HostConfig\": {\"NetworkMode\": \"container:other\"}}", 400,
 		"No such container");
-	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"VolumesFrom\": [\"other\"]}}", 400,
-		"No such container");
-	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"Links\": [\"other:db\"]}}", 404,
-		"No such container");
-	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"Binds\": [\"theirs:/v\"]}}", 403,
-		"volume theirs was not made");
-	PASSES("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"Binds\": [\"fresh:/v\"]}}", NULL);
-	assert_string_equal(volume_made, "{\"Name\": \"fresh\", \"Labels\": {\"io.caisson.scope\": \"" SCOPE "\"}}");
+	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"VolumesFrom\": [\"other\"]}}",
+		400, "No such container");
+	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"Links\": [\"other:db\"]}}",
+		404, "No such container");
+	REFUSED("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"Binds\": [\"theirs:/v\"]}}",
+		403, "volume theirs was not made");
+	PASSES("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"Binds\": [\"fresh:/v\"]}}",
+	       NULL);
+	assert_string_equal(volume_made,
+			    "{\"Name\": \"fresh\", \"Labels\": {\"io.caisson.scope\": \"" SCOPE "\"}}");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mount),	      cmocka_unit_test(test_mount_elsewhere),
-		cmocka_unit_test(test_dropped_with_the_request), cmocka_unit_test(test_volumes_from),
-		cmocka_unit_test(test_start),	      cmocka_unit_test(test_commands),
-		cmocka_unit_test(test_commands_of_an_image), cmocka_unit_test(test_push_by_build),
-		cmocka_unit_test(test_siblings),      cmocka_unit_test(test_entries_above), cmocka_unit_test(test_create_rules),
-		cmocka_unit_test(test_own_lists),     cmocka_unit_test(test_own_objects),
+		cmocka_unit_test(test_mount),
+		cmocka_unit_test(test_mount_elsewhere),
+		cmocka_unit_test(test_dropped_with_the_request),
+		cmocka_unit_test(test_volumes_from),
+		cmocka_unit_test(test_start),
+		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_commands_of_an_image),
+		cmocka_unit_test(test_push_by_build),
+		cmocka_unit_test(test_siblings),
+		cmocka_unit_test(test_entries_above),
+		cmocka_unit_test(test_create_rules),
+		cmocka_unit_test(test_own_lists),
+		cmocka_unit_test(test_own_objects),
 		cmocka_unit_test(test_own_create),
 	};
 

@@ -71,7 +71,8 @@ static void check_rows(const char *method, const struct solve_row *rows, size_t 
 		assert_false(t.full);
 		solve_judge(m, buf, t.len, &q, &v);
 		if ((v.what == JUDGE_PASS) != !rows[i].says)
-			fail_msg("%s: %s: %s", rows[i].message, v.what == JUDGE_PASS ? "passed" : "refused", v.message);
+			fail_msg("%s: %s: %s", rows[i].message, v.what == JUDGE_PASS ? "passed" : "refused",
+				 v.message);
 		if (rows[i].says && (!strstr(v.message, rows[i].says) || !v.rule || v.status < 400))
 			fail_msg("%s: the message is: %s", rows[i].message, v.message);
 	}
@@ -122,7 +123,8 @@ static void solve_requests_are_judged(void **state)
 		{ "12'x'", "source policies" },
 		{ "15'x'", "source policies" },
 		/* LLB */
-		{ "2{1{2{1{1'sh' 2'A=b' 3'/' 10'/docker/x'} 2{1=0 3'/' 6=3 20{1'id'}} 3=2 4=0}} 2{1'd' 2{1=1}} 3'x'}", NULL },
+		{ "2{1{2{1{1'sh' 2'A=b' 3'/' 10'/docker/x'} 2{1=0 3'/' 6=3 20{1'id'}} 3=2 4=0}} 2{1'd' 2{1=1}} 3'x'}",
+		  NULL },
 		{ "2{1{2{3=1}}}", "network.host is not allowed" },
 		{ "2{1{2{3=4294967297}}}", "network.host is not allowed" },
 		{ "2{1{} 1{2{3=1}}}", "network.host is not allowed" },
@@ -156,7 +158,8 @@ static void solve_requests_are_judged(void **state)
 static void solves_of_clients_that_are_frontends_are_judged(void **state)
 {
 	static const struct solve_row rows[] = {
-		{ "1{1{2{3=2}}} 2'dockerfile.v0' 3{1'target' 2'x'} 4'ref' 5=1 6=1 10=1 11'x' 13{1'registry'} 14=1", NULL },
+		{ "1{1{2{3=2}}} 2'dockerfile.v0' 3{1'target' 2'x'} 4'ref' 5=1 6=1 10=1 11'x' 13{1'registry'} 14=1",
+		  NULL },
 		{ "1{1{2{3=1}}}", "network.host is not allowed" },
 		{ "3{1'force-network-mode' 2'host'}", "network.host is not allowed" },
 		{ "12{1'a' 2{1{2{4=1}}}}", "security.insecure is not allowed" },
@@ -180,9 +183,15 @@ static void methods_are_a_closed_world(void **state)
 		const char *path;
 		int status; /* 0: there is such a method */
 	} rows[] = {
-		{ CONTROL "Solve", 0 },	   { CONTROL "Status", 0 },	 { "/grpc.health.v1.Health/Check", 0 },
-		{ CONTROL "Session", 403 }, { BRIDGE "NewContainer", 403 }, { BRIDGE "ExecProcess", 403 },
-		{ CONTROL "solve", 501 },  { CONTROL "Solve/", 501 },	 { "", 501 },
+		{ CONTROL "Solve", 0 },
+		{ CONTROL "Status", 0 },
+		{ "/grpc.health.v1.Health/Check", 0 },
+		{ CONTROL "Session", 403 },
+		{ BRIDGE "NewContainer", 403 },
+		{ BRIDGE "ExecProcess", 403 },
+		{ CONTROL "solve", 501 },
+		{ CONTROL "Solve/", 501 },
+		{ "", 501 },
 		{ "/containerd.services.content.v1.Content/Write", 501 },
 	};
 

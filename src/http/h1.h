@@ -29,10 +29,10 @@ struct h1_field {
 };
 
 enum h1_framing {
-	H1_NONE,    /* no body */
-	H1_LENGTH,  /* Content-Length, may be 0 */
+	H1_NONE,   /* no body */
+	H1_LENGTH, /* Content-Length, may be 0 */
 	H1_CHUNKED,
-	H1_CLOSE,   /* responses only: until the connection is closed */
+	H1_CLOSE, /* responses only: until the connection is closed */
 };
 
 struct h1_head {
@@ -42,10 +42,10 @@ struct h1_head {
 	struct h1_field fields[H1_FIELDS_MAX];
 	size_t n_fields;
 	enum h1_framing framing;
-	uint64_t length;	 /* H1_LENGTH */
-	bool close;		 /* Connection: close */
-	bool expect_continue;	 /* Expect: 100-continue */
-	const char *upgrade;	 /* value of Upgrade where Connection names it, else NULL */
+	uint64_t length;      /* H1_LENGTH */
+	bool close;	      /* Connection: close */
+	bool expect_continue; /* Expect: 100-continue */
+	const char *upgrade;  /* value of Upgrade where Connection names it, else NULL */
 };
 
 /* Where h1_scan() is in a head. Start with zeroes. */
@@ -101,8 +101,8 @@ enum h1_chunk_result {
  * @ret_used: bytes of @buf that were consumed, the data included     @ret_data: points into @buf
  * Return: enum h1_chunk_result or -EBADMSG.
  */
-int h1_chunks_next(struct h1_chunks *c, const char *buf, size_t len, size_t *ret_used, const char **ret_data, size_t *ret_len,
-		   struct err *e);
+int h1_chunks_next(struct h1_chunks *c, const char *buf, size_t len, size_t *ret_used, const char **ret_data,
+		   size_t *ret_len, struct err *e);
 
 /*
  * A head being written. Zeroes to begin with; after a failed allocation nothing more is added and text is NULL.

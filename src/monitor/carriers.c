@@ -33,7 +33,7 @@
 #endif
 
 #define NOFILE_WANTED (MONITOR_LISTENERS_MAX + MONITOR_FDS_BESIDES)
-#define N_CGROUPS (WORKER_FD_END - WORKER_FD_CG_MEMORY)
+#define N_CGROUPS     (WORKER_FD_END - WORKER_FD_CG_MEMORY)
 
 /* ---- descriptors --------------------------------------------------------------------------------------------- */
 
@@ -97,7 +97,8 @@ static int check_owner(int fd, const char *dir, const char *name, mode_t type, s
 		return err_set(e, EINVAL, "%s%s%s is not a %s", dir, slash, name,
 			       type == S_IFDIR ? "directory" : "regular file");
 	if (st.st_uid != 0 || (st.st_mode & 022))
-		return err_set(e, EPERM, "%s%s%s must belong to root and be writable by nobody else", dir, slash, name);
+		return err_set(e, EPERM, "%s%s%s must belong to root and be writable by nobody else", dir, slash,
+			       name);
 	return 0;
 }
 
@@ -179,12 +180,14 @@ static int add_paths(struct emu_params *params, size_t *at, const char *const *p
 	for (size_t i = 0; i < n; i++) {
 		size_t len = strlen(paths[i]);
 
-		if (!lex_is_clean(paths[i]) || (!lex_is_below(paths[i], "/proc") && !lex_is_below(paths[i], "/sys")))
+		if (!lex_is_clean(paths[i]) ||
+		    (!lex_is_below(paths[i], "/proc") && !lex_is_below(paths[i], "/sys")))
 			continue;
 		if (len > sizeof params->paths - *at)
-			return err_set(e, E2BIG,
-				       "maskedPaths and readonlyPaths below /proc and /sys exceed %zu bytes in total",
-				       sizeof params->paths);
+			return err_set(
+				e, E2BIG,
+				"maskedPaths and readonlyPaths below /proc and /sys exceed %zu bytes in total",
+				sizeof params->paths);
 		memcpy(params->paths + *at, paths[i] + 1, len);
 		*at += len;
 		(*ret_n)++;
@@ -199,7 +202,8 @@ static int fill_params(const struct monitor_params *p, struct emu_params *params
 	int r;
 
 	if (len >= sizeof params->id)
-		return err_set(e, ENAMETOOLONG, "the container's id is longer than %zu bytes", sizeof params->id - 1);
+		return err_set(e, ENAMETOOLONG, "the container's id is longer than %zu bytes",
+			       sizeof params->id - 1);
 	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
 	(void)clock_gettime(CLOCK_REALTIME, &real);
 	params->magic = EMU_MAGIC;
@@ -362,7 +366,8 @@ static int attach(int mnt_take, const char *name, int *ret_clone, struct err *e)
 	return r < 0 ? r : 0;
 }
 
-static int make_carriers(const struct monitor_params *p, const char *product_uuid, int ret_clones[3], struct err *e)
+static int make_carriers(const struct monitor_params *p, const char *product_uuid, int ret_clones[3],
+			 struct err *e)
 {
 	const struct emu_input in = { .id = p->id, .host_product_uuid = product_uuid };
 	int r = attach(make_fuse(WORKER_FD_CHANGING, true, e), COVER_CHANGING, &ret_clones[1], e);

@@ -10,7 +10,7 @@
  * stop, orphan (leaves a process behind), deaf (takes no listeners); others take listeners and stay. What they
  * saw is in the shared memory from here on.
  */
-#define FAKE_OFFSET 10240
+#define FAKE_OFFSET  10240
 #define FAKE_NUMBERS 16
 
 enum {

@@ -25,7 +25,7 @@ enum {
 	MONITOR_FD_NOTIFY,
 	MONITOR_FD_EXE_VIEW, /* O_PATH of caisson-procview and caisson-notify */
 	MONITOR_FD_EXE_NOTIFY,
-	MONITOR_FD_EXE_SELF,	/* O_PATH of caisson-monitor; gone after execve */
+	MONITOR_FD_EXE_SELF, /* O_PATH of caisson-monitor; gone after execve */
 	MONITOR_FD_END,
 };
 
@@ -36,8 +36,8 @@ struct monitor_handover {
 
 #define MONITOR_LISTENERS_MAX 4096u
 #define MONITOR_FDS_BESIDES   256u /* other descriptors of a monitor, or of a worker at work */
-#define MONITOR_SOCKET "monitor"
-#define MONITOR_NAME_MAX 1088u /* "caisson-procview: " and the longest id */
+#define MONITOR_SOCKET	      "monitor"
+#define MONITOR_NAME_MAX      1088u /* "caisson-procview: " and the longest id */
 
 /*
  * Runtime -> monitor: with the init's pidfd and the listening socket (commit), or one listener (give). Answer:
@@ -66,7 +66,7 @@ ssize_t monitor_send(int sock, const void *buf, size_t len, const int *fds, size
 ssize_t monitor_receive(int sock, void *buf, size_t len, int *fds, size_t max, size_t *ret_n_fds, int flags);
 
 struct worker_start {
-	int exe, shared; /* MONITOR_FD_* */
+	int exe, shared;  /* MONITOR_FD_* */
 	const char *name; /* argv[0] */
 	uint32_t absent;
 };

@@ -180,9 +180,11 @@ int monitor_give_listener(int dir_fd, int listener, struct err *e)
 	if (n != (ssize_t)sizeof answer)
 		return no_answer(n, e);
 	if (answer == -ENFILE)
-		return err_set(e, ENFILE,
-			       "the container's supervisor serves as many seccomp filters as it can (%u, or what the "
-			       "limit of open files leaves); end some exec sessions", MONITOR_LISTENERS_MAX);
+		return err_set(
+			e, ENFILE,
+			"the container's supervisor serves as many seccomp filters as it can (%u, or what the "
+			"limit of open files leaves); end some exec sessions",
+			MONITOR_LISTENERS_MAX);
 	return answer < 0 ? err_sys(e, -answer, "hand a seccomp listener to the container's supervisor") : 0;
 }
 

@@ -20,7 +20,7 @@ struct monitor_params {
 	const char *libexec_dir; /* where caisson-monitor, caisson-notify and caisson-procview are */
 	int proc_fd;		 /* O_PATH of the host's /proc */
 	bool resource_view;
-	uint32_t devices;		    /* EMU_DEV_* */
+	uint32_t devices; /* EMU_DEV_* */
 	/* As in linux.maskedPaths, readonlyPaths. Clean ones below /proc and /sys are kept for later mounts. */
 	const char *const *masked, *const *read_only;
 	size_t n_masked, n_read_only;
@@ -29,8 +29,8 @@ struct monitor_params {
 };
 
 struct monitor {
-	int control; /* our end; closing it before monitor_commit() ends the monitor */
-	pid_t pid;   /* of the monitor, after monitor_carriers(); not our child */
+	int control;			/* our end; closing it before monitor_commit() ends the monitor */
+	pid_t pid;			/* of the monitor, after monitor_carriers(); not our child */
 	int constant, changing, sysctl; /* detached mounts of the carriers, after monitor_carriers() */
 };
 

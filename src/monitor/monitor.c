@@ -37,10 +37,10 @@ enum { ON_CONTROL, ON_SIGNAL, ON_INIT, ON_SOCKET, ON_CLIENT, ON_LISTENER, ON_WOR
 
 struct worker {
 	struct worker_start start;
-	pid_t group;	  /* 0: none. Its leader's pid, which cannot be reused before the group is gone */
-	int sock;	  /* our end */
-	bool watched;	  /* sock is in the epoll set */
-	bool killed;	  /* the leader died by SIGKILL: somebody's doing, not its own */
+	pid_t group;  /* 0: none. Its leader's pid, which cannot be reused before the group is gone */
+	int sock;     /* our end */
+	bool watched; /* sock is in the epoll set */
+	bool killed;  /* the leader died by SIGKILL: somebody's doing, not its own */
 	bool given_up;
 	bool dormant;	  /* not started yet, as nobody has asked for anything: watch what it is to serve */
 	unsigned quick;	  /* quick deaths in a row */
@@ -60,7 +60,7 @@ struct state {
 	size_t n_listeners, sent;			  /* sent: how many of them the notify worker has */
 	uint32_t next_number;
 	int clients[CLIENTS_MAX]; /* connections whose message is not there yet, oldest first */
-	size_t n_clients, most; /* most: listeners that a worker has descriptors for */
+	size_t n_clients, most;	  /* most: listeners that a worker has descriptors for */
 	int epoll, signals, socket, init;
 	bool committed, over;
 	char view_name[MONITOR_NAME_MAX], notify_name[MONITOR_NAME_MAX];
@@ -298,7 +298,8 @@ static void on_control(struct state *s)
 	uint32_t kind;
 	int fds[2];
 	size_t n_fds;
-	ssize_t n = monitor_receive(MONITOR_FD_CONTROL, &kind, sizeof kind, fds, ARRAY_SIZE(fds), &n_fds, MSG_DONTWAIT);
+	ssize_t n = monitor_receive(MONITOR_FD_CONTROL, &kind, sizeof kind, fds, ARRAY_SIZE(fds), &n_fds,
+				    MSG_DONTWAIT);
 	int32_t answer = 0;
 
 	if (n == -EAGAIN)
@@ -489,10 +490,11 @@ static int set_up(struct state *s, const char *name)
 				   .dormant = true,
 				   .failing = -1 };
 	h.absent |= 1u << WORKER_FD_CHANGING | 1u << WORKER_FD_SYSCTL;
-	s->notify = (struct worker){ .start = { MONITOR_FD_EXE_NOTIFY, MONITOR_FD_NOTIFY, s->notify_name, h.absent },
-				     .sock = -EBADF,
-				     .dormant = true,
-				     .failing = -1 };
+	s->notify =
+		(struct worker){ .start = { MONITOR_FD_EXE_NOTIFY, MONITOR_FD_NOTIFY, s->notify_name, h.absent },
+				 .sock = -EBADF,
+				 .dormant = true,
+				 .failing = -1 };
 	s->most = listeners_most();
 	/* The low numbers stay taken for the same reason as the others: see internal.h. */
 	(void)dup3(STDIN_FILENO, MONITOR_FD_HANDOVER, O_CLOEXEC);

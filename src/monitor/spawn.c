@@ -46,7 +46,9 @@ ssize_t monitor_receive(int sock, void *buf, size_t len, int *fds, size_t max, s
 {
 	struct iovec iov = { .iov_base = buf, .iov_len = len };
 	union control c = { 0 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = c.buf, .msg_controllen = sizeof c.buf };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = c.buf, .msg_controllen = sizeof c.buf
+	};
 	struct cmsghdr *h;
 	size_t n_fds = 0;
 	ssize_t n;

@@ -49,9 +49,11 @@ static void test_carriers(void **state)
 	n = 0;
 	for (char *line = strtok_r(mounts, "\n", &lines); line; line = strtok_r(NULL, "\n", &lines), n++) {
 		types[0] += strstr(line, " / / rw,nosuid,noexec") != NULL;
-		types[1] += strstr(line, " /" COVER_CHANGING " rw,nosuid,nodev,noexec") && strstr(line, " - fuse ");
+		types[1] += strstr(line, " /" COVER_CHANGING " rw,nosuid,nodev,noexec") &&
+			    strstr(line, " - fuse ");
 		types[2] += strstr(line, " /" COVER_SYSCTL " rw,nosuid,nodev,noexec") && strstr(line, " - fuse ");
-		types[3] += strstr(line, " /" COVER_CONSTANT " ro,nosuid,nodev,noexec") && strstr(line, " - tmpfs ");
+		types[3] += strstr(line, " /" COVER_CONSTANT " ro,nosuid,nodev,noexec") &&
+			    strstr(line, " - tmpfs ");
 		types[4] += strstr(line, " /" COVER_EMPTY " ro,nosuid,nodev,noexec") && strstr(line, " - tmpfs ");
 		assert_null(strstr(line, "shared:"));
 		assert_null(strstr(line, "master:"));
@@ -663,14 +665,14 @@ static void test_bad_clients(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(idle); i++)
 		assert_true((idle[i] = connect_raw()) >= 0);
 	give(fd);
-	assert_in_range(settled_fds(), before + 30, before + 36); /* 32 of them, the listener, the worker's socket */
+	assert_in_range(settled_fds(), before + 30,
+			before + 36); /* 32 of them, the listener, the worker's socket */
 	for (size_t i = 0; i < ARRAY_SIZE(idle); i++)
 		(void)close(idle[i]);
 	assert_int_equal(settled_fds(), before + 2);
 	for (int what = 0; what < 4; what++) {
 		idle[0] = connect_raw();
-		(void)monitor_send(idle[0], words, lengths[what], (const int[]){ fd, fd },
-				   counts[what], 0);
+		(void)monitor_send(idle[0], words, lengths[what], (const int[]){ fd, fd }, counts[what], 0);
 		assert_int_equal(monitor_receive(idle[0], &answer, sizeof answer, NULL, 0, &n, 0), 4);
 		assert_true(answer == -EPROTO || answer == -EMFILE);
 		(void)close(idle[0]);

@@ -7,15 +7,15 @@
  * directory, one supervisor at a time, an init for it. Every process that comes of a test must be gone in the end.
  */
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <poll.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -62,11 +62,11 @@ static void sleep_ms(int ms)
 }
 
 /* Wait until @cond holds; a busy machine is given time. */
-#define EVENTUALLY(cond)                                                                           \
-	do {                                                                                       \
-		for (int left_ = 10000; !(cond) && left_ > 0; left_--)                             \
-			sleep_ms(1);                                                               \
-		assert_true(cond);                                                                 \
+#define EVENTUALLY(cond)                                               \
+	do {                                                           \
+		for (int left_ = 10000; !(cond) && left_ > 0; left_--) \
+			sleep_ms(1);                                   \
+		assert_true(cond);                                     \
 	} while (0)
 
 static int copy_program(const char *from, const char *name)

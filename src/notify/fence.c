@@ -28,40 +28,98 @@ struct allowed {
 	uint32_t arg, mask, value;
 };
 
-#define ANY(name)		 { .nr = SYS_##name }
-#define ONLY(name, a, v) \
-	{ .nr = SYS_##name, .judged = true, .arg = a, .mask = ~0u, .value = (uint32_t)(v) }
-#define WITHOUT(name, a, bits) { .nr = SYS_##name, .judged = true, .arg = a, .mask = (uint32_t)(bits) }
+#define ANY(name)                \
+	{                        \
+		.nr = SYS_##name \
+	}
+#define ONLY(name, a, v)                                                                        \
+	{                                                                                       \
+		.nr = SYS_##name, .judged = true, .arg = a, .mask = ~0u, .value = (uint32_t)(v) \
+	}
+#define WITHOUT(name, a, bits)                                                       \
+	{                                                                            \
+		.nr = SYS_##name, .judged = true, .arg = a, .mask = (uint32_t)(bits) \
+	}
 
 static const struct allowed allowed[] = {
 	/* a call: taken, looked at, answered */
-	ANY(poll), ANY(recvmsg), ANY(process_vm_readv), ANY(process_vm_writev), ANY(alarm), ANY(clock_gettime),
-	ONLY(ioctl, 1, SECCOMP_IOCTL_NOTIF_RECV), ONLY(ioctl, 1, SECCOMP_IOCTL_NOTIF_SEND),
-	ONLY(ioctl, 1, SECCOMP_IOCTL_NOTIF_ID_VALID), ONLY(ioctl, 1, SECCOMP_IOCTL_NOTIF_SET_FLAGS),
+	ANY(poll),
+	ANY(recvmsg),
+	ANY(process_vm_readv),
+	ANY(process_vm_writev),
+	ANY(alarm),
+	ANY(clock_gettime),
+	ONLY(ioctl, 1, SECCOMP_IOCTL_NOTIF_RECV),
+	ONLY(ioctl, 1, SECCOMP_IOCTL_NOTIF_SEND),
+	ONLY(ioctl, 1, SECCOMP_IOCTL_NOTIF_ID_VALID),
+	ONLY(ioctl, 1, SECCOMP_IOCTL_NOTIF_SET_FLAGS),
 	ONLY(ioctl, 1, NS_GET_PARENT),
 	/* files */
-	ANY(openat), ANY(openat2), ANY(close), ANY(fcntl), ANY(read), ANY(pread64), ANY(readlinkat), ANY(fstat),
-	ANY(newfstatat), ANY(statx), ANY(statfs), ANY(fstatfs), ANY(statmount), ANY(listmount),
+	ANY(openat),
+	ANY(openat2),
+	ANY(close),
+	ANY(fcntl),
+	ANY(read),
+	ANY(pread64),
+	ANY(readlinkat),
+	ANY(fstat),
+	ANY(newfstatat),
+	ANY(statx),
+	ANY(statfs),
+	ANY(fstatfs),
+	ANY(statmount),
+	ANY(listmount),
 	ONLY(write, 0, STDERR_FILENO),
 	/* nodes */
-	ANY(mknodat), ANY(unlinkat), ANY(fchownat), ANY(fchmodat), ANY(umask),
+	ANY(mknodat),
+	ANY(unlinkat),
+	ANY(fchownat),
+	ANY(fchmodat),
+	ANY(umask),
 	/* mounts */
-	ONLY(mount, 3, MS_BIND), ANY(umount2), ANY(open_tree), ANY(move_mount), ANY(mount_setattr), ANY(fsopen),
-	ANY(fsconfig), ANY(fsmount),
+	ONLY(mount, 3, MS_BIND),
+	ANY(umount2),
+	ANY(open_tree),
+	ANY(move_mount),
+	ANY(mount_setattr),
+	ANY(fsopen),
+	ANY(fsconfig),
+	ANY(fsmount),
 	/* helpers, and who they become */
-	ONLY(clone, 0, NOTIFY_HELPER_FLAGS), ANY(wait4), ANY(exit), ANY(exit_group), ANY(setns),
-	ONLY(unshare, 0, CLONE_NEWNS), ANY(chroot), ANY(chdir), ANY(fchdir), ANY(setgroups), ANY(setresgid),
-	ANY(setresuid), ANY(setfsgid), ANY(setfsuid), ANY(capset),
+	ONLY(clone, 0, NOTIFY_HELPER_FLAGS),
+	ANY(wait4),
+	ANY(exit),
+	ANY(exit_group),
+	ANY(setns),
+	ONLY(unshare, 0, CLONE_NEWNS),
+	ANY(chroot),
+	ANY(chdir),
+	ANY(fchdir),
+	ANY(setgroups),
+	ANY(setresgid),
+	ANY(setresuid),
+	ANY(setfsgid),
+	ANY(setfsuid),
+	ANY(capset),
 	/* memory, and the C library */
-	ANY(brk), WITHOUT(mmap, 2, PROT_EXEC), WITHOUT(mprotect, 2, PROT_EXEC), ANY(munmap), ANY(mremap), ANY(madvise),
-	ANY(getrandom), ANY(restart_syscall), ANY(rt_sigreturn),
+	ANY(brk),
+	WITHOUT(mmap, 2, PROT_EXEC),
+	WITHOUT(mprotect, 2, PROT_EXEC),
+	ANY(munmap),
+	ANY(mremap),
+	ANY(madvise),
+	ANY(getrandom),
+	ANY(restart_syscall),
+	ANY(rt_sigreturn),
 };
 
 int notify_fence(struct err *e)
 {
 	struct bpf_rule rules[ARRAY_SIZE(allowed)];
 	struct bpf_cond conds[ARRAY_SIZE(allowed)];
-	struct bpf_abi abi = { .audit = notify_audit_arch(NOTIFY_X86_64), .rules = rules, .n = ARRAY_SIZE(allowed) };
+	struct bpf_abi abi = { .audit = notify_audit_arch(NOTIFY_X86_64),
+			       .rules = rules,
+			       .n = ARRAY_SIZE(allowed) };
 	_cleanup_free_ struct sock_filter *code = NULL;
 	struct sock_fprog prog;
 	size_t n;

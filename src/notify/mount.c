@@ -19,7 +19,7 @@
 #include "sys/missing.h"
 
 #define FSCONFIG_STRING_MAX 256 /* fs/fsopen.c */
-#define ATTR_ATIME ((uint64_t)MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME)
+#define ATTR_ATIME	    ((uint64_t)MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME)
 
 struct new_mount {
 	struct notify_worker *w;

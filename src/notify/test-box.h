@@ -40,7 +40,7 @@ struct box_options {
 	bool kill_randomly;		/* the worker, again and again */
 	int point; /* NOTIFY_POINT_* at which the worker (or the caller) dies the first @times times; -1: none */
 	bool caller;
-	bool helper; /* its helper alone, which is then where the point must be */
+	bool helper;	   /* its helper alone, which is then where the point must be */
 	unsigned deadline; /* s; 0: the usual one */
 	unsigned times;
 	bool forget;		/* control: wipe the slot before a new worker starts */

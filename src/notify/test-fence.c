@@ -50,9 +50,9 @@ static int fenced(long nr, long a, long b, long c, long d)
 	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-#define PTR(p) ((long)(intptr_t)(p))
-#define ENDS(nr, ...)  assert_int_equal(fenced(nr, __VA_ARGS__), SIGSYS)
-#define GOES(nr, ...)  assert_int_equal(fenced(nr, __VA_ARGS__), 0)
+#define PTR(p)	      ((long)(intptr_t)(p))
+#define ENDS(nr, ...) assert_int_equal(fenced(nr, __VA_ARGS__), SIGSYS)
+#define GOES(nr, ...) assert_int_equal(fenced(nr, __VA_ARGS__), 0)
 
 static void test_fence(void **state)
 {
@@ -139,7 +139,8 @@ static void test_no_descriptor(void **state)
 		int r;
 
 		(void)close(pair[0]);
-		limit.rlim_cur = limit.rlim_max = (rlim_t)words[1] + 1; /* no gap below but those that are filled */
+		limit.rlim_cur = limit.rlim_max =
+			(rlim_t)words[1] + 1; /* no gap below but those that are filled */
 		if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 			_exit(1);
 		while (fcntl(pair[1], F_DUPFD, 0) >= 0)

@@ -374,7 +374,8 @@ static void binds(void)
 /* The box's first procfs has a cover that no carrier of ours made, as the runtime's masks are. */
 static void bind_first(void)
 {
-	BOX_CHECK(mkdir("b", 0755) == 0 && mount("/proc", "b", NULL, MS_BIND, NULL) == 0 && access("b/self", F_OK) == 0);
+	BOX_CHECK(mkdir("b", 0755) == 0 && mount("/proc", "b", NULL, MS_BIND, NULL) == 0 &&
+		  access("b/self", F_OK) == 0);
 	BOX_ERRNO(umount2("b/swaps", MNT_DETACH), EINVAL);
 	BOX_CHECK(umount("b") == 0 && access("b/self", F_OK) < 0);
 	/* of the caller's own: busy as ever */

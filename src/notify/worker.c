@@ -111,10 +111,13 @@ int notify_worker_open(struct notify_worker *w, struct notify_shared *shared, in
 	struct stat st;
 	int r = check_sizes(e);
 
-	*w = (struct notify_worker){
-		.shared = shared, .proc = proc, .sysfs = sysfs, .stage = -EBADF, .work = -EBADF, .locked_ns = -EBADF,
-		.own_net = openat(proc, "self/ns/net", O_RDONLY | O_CLOEXEC)
-	};
+	*w = (struct notify_worker){ .shared = shared,
+				     .proc = proc,
+				     .sysfs = sysfs,
+				     .stage = -EBADF,
+				     .work = -EBADF,
+				     .locked_ns = -EBADF,
+				     .own_net = openat(proc, "self/ns/net", O_RDONLY | O_CLOEXEC) };
 	memcpy(w->cg, cg, sizeof w->cg);
 	if (r < 0)
 		return r;
@@ -358,10 +361,11 @@ int notify_worker_run(struct notify_worker *w, int monitor, struct err *e)
 				r = add_listener(w, l, fd, number);
 			/* Whoever waits on it would wait for ever: the successor gets it again. */
 			else if (r == -EMFILE)
-				return err_set(e, EMFILE,
-					       "cannot take another seccomp listener beside %zu: no file descriptor left; "
-					       "raise the limit of open files (ulimit -n) of what starts containers",
-					       (size_t)l->n - 1);
+				return err_set(
+					e, EMFILE,
+					"cannot take another seccomp listener beside %zu: no file descriptor left; "
+					"raise the limit of open files (ulimit -n) of what starts containers",
+					(size_t)l->n - 1);
 			else if (r != -EAGAIN && r != -EINTR)
 				l->fds[0].fd = -EBADF; /* those that are held are served on */
 			continue;

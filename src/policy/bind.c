@@ -15,22 +15,18 @@ static const char *const default_roots[] = {
 
 /* What engines are driven by: a share around these does not reach them. */
 static const char *const engine_property[] = {
-	"/var/lib/docker",  "/var/lib/containerd", "/var/lib/containers",
-	"/var/lib/kubelet", "/var/lib/rancher",	   "/var/lib/buildkit",
-	"/var/lib/crio",    "/run/docker",	   "/run/docker.sock",
-	"/run/containerd",  "/run/containers",	   "/run/podman",
-	"/run/crio",	    "/run/buildkit",	   "/run/k3s",
-	"/run/caisson",	    "/etc/docker",	   "/etc/containerd",
-	"/etc/containers",  "/etc/crio",	   "/etc/caisson",
-	"/etc/rancher",	    "/etc/kubernetes",	   "/etc/cni",
-	"/opt/cni",	    "/var/lib/caisson",
+	"/var/lib/docker",   "/var/lib/containerd", "/var/lib/containers", "/var/lib/kubelet", "/var/lib/rancher",
+	"/var/lib/buildkit", "/var/lib/crio",	    "/run/docker",	   "/run/docker.sock", "/run/containerd",
+	"/run/containers",   "/run/podman",	    "/run/crio",	   "/run/buildkit",    "/run/k3s",
+	"/run/caisson",	     "/etc/docker",	    "/etc/containerd",	   "/etc/containers",  "/etc/crio",
+	"/etc/caisson",	     "/etc/rancher",	    "/etc/kubernetes",	   "/etc/cni",	       "/opt/cni",
+	"/var/lib/caisson",
 };
 
 static const char *const socket_names[] = {
-	"docker.sock",	    "docker.raw.sock",	     "containerd.sock", "containerd.sock.ttrpc",
-	"buildkitd.sock",   "podman.sock",	     "crio.sock",	"dockershim.sock",
-	"cri-dockerd.sock", "containerd-debug.sock", "caissond.sock",	"kubelet.sock",
-	"docker-cli.sock",
+	"docker.sock",	 "docker.raw.sock", "containerd.sock", "containerd.sock.ttrpc", "buildkitd.sock",
+	"podman.sock",	 "crio.sock",	    "dockershim.sock", "cri-dockerd.sock",	"containerd-debug.sock",
+	"caissond.sock", "kubelet.sock",    "docker-cli.sock",
 };
 
 /* Mounted anywhere, these are doors into the kernel and not data. */
@@ -105,14 +101,12 @@ static const char *never(const struct request *q)
 	const struct bind_source *src = q->src;
 	const char *why;
 
-	if (!src->path || !src->real_path || !lex_is_clean(src->path) ||
-	    !lex_is_clean(src->real_path))
+	if (!src->path || !src->real_path || !lex_is_clean(src->path) || !lex_is_clean(src->real_path))
 		return "never: where the source really lies is not known";
 	if (!src->fstype || listed(src->fstype, kernel_fs, ARRAY_SIZE(kernel_fs)))
 		return "never: a kernel file system is not data";
-	if (src->is_socket &&
-	    (listed(lex_last(src->path), socket_names, ARRAY_SIZE(socket_names)) ||
-	     listed(lex_last(src->real_path), socket_names, ARRAY_SIZE(socket_names))))
+	if (src->is_socket && (listed(lex_last(src->path), socket_names, ARRAY_SIZE(socket_names)) ||
+			       listed(lex_last(src->real_path), socket_names, ARRAY_SIZE(socket_names))))
 		return "never: control sockets of engines";
 	why = never_path(q->c, src->path);
 	return why ? why : never_path(q->c, src->real_path);
@@ -137,8 +131,7 @@ static bool in_share(const struct settings *st, struct lex_prefix p)
 static void add_root(struct request *q, struct lex_prefix at)
 {
 	if (q->n_derived < MAX_DERIVED)
-		q->derived[q->n_derived++] = (struct root){ .at = at,
-							    .in_share = in_share(q->st, at) };
+		q->derived[q->n_derived++] = (struct root){ .at = at, .in_share = in_share(q->st, at) };
 }
 
 /*
@@ -172,8 +165,7 @@ static void find_roots(struct request *q)
 	const struct bind_context *c = q->c;
 	struct lex_prefix at;
 
-	if (c->rootfs && lex_is_clean(c->rootfs) &&
-	    derive_from_rootfs(c->rootfs, c->container_id, &at))
+	if (c->rootfs && lex_is_clean(c->rootfs) && derive_from_rootfs(c->rootfs, c->container_id, &at))
 		add_root(q, at);
 	if (!c->bundle || !lex_is_clean(c->bundle))
 		return;
@@ -254,18 +246,15 @@ static bool volume(const struct bind_source *src, const char *rest)
 		return listed(src->fstype, harmless, ARRAY_SIZE(harmless));
 	/* Inside a volume: is there a mount between the volume and the source? Not known means yes.
 	 */
-	if (!src->mount_point || !lex_is_clean(src->mount_point) ||
-	    !lex_is_below(src->path, src->mount_point))
+	if (!src->mount_point || !lex_is_clean(src->mount_point) || !lex_is_below(src->path, src->mount_point))
 		return false;
 	data_len = (size_t)(data - src->real_path) + strlen("_data");
-	return strlen(src->mount_point) < data_len ||
-	       listed(src->fstype, harmless, ARRAY_SIZE(harmless));
+	return strlen(src->mount_point) < data_len || listed(src->fstype, harmless, ARRAY_SIZE(harmless));
 }
 
 static bool buildkit_file(const struct bind_source *src, const char *rest)
 {
-	static const char *const temporary[] = { "buildkit-mount", "buildkit-secrets",
-						 ".buildkit-ssh-sock" };
+	static const char *const temporary[] = { "buildkit-mount", "buildkit-secrets", ".buildkit-ssh-sock" };
 	const char *in;
 
 	if ((in = lex_after(rest, "buildkit")) && (in = lex_after(in, "executor")))
@@ -287,8 +276,8 @@ static bool buildkit_file(const struct bind_source *src, const char *rest)
 /* Is the source what an engine with this data root keeps for containers? Names the rule. */
 static const char *managed_by(const struct request *q, struct lex_prefix root)
 {
-	static const char *const podman[] = { "overlay-containers", "vfs-containers",
-					      "btrfs-containers", "zfs-containers" };
+	static const char *const podman[] = { "overlay-containers", "vfs-containers", "btrfs-containers",
+					      "zfs-containers" };
 	const struct bind_source *src = q->src;
 	const char *rest = lex_below(src->real_path, root), *in, *file;
 	bool own;
@@ -320,8 +309,7 @@ static const char *managed_by_buildkit(const struct request *q)
 	real = lex_below(q->src->real_path, q->buildkit);
 	if (!path || !real || !buildkit_file(q->src, path) || !buildkit_file(q->src, real))
 		return NULL;
-	return strcmp(path, real) == 0 || lex_first_is(path, "tmp") ? "engine: BuildKit's files"
-								    : NULL;
+	return strcmp(path, real) == 0 || lex_first_is(path, "tmp") ? "engine: BuildKit's files" : NULL;
 }
 
 static const char *managed_by_cri(const struct request *q)
@@ -366,8 +354,7 @@ static const char *managed_by_kubelet(const struct request *q)
 	/* A sub-path is kubelet's own bind mount; of something else than the pod's volumes it is
 	 * hostPath: not the engine's. */
 	if (strcmp(uid, real) != 0 &&
-	    !(lex_after(in, "volume-subpaths") &&
-	      lex_after(lex_after(lex_after(real, NULL), "volumes"), NULL)))
+	    !(lex_after(in, "volume-subpaths") && lex_after(lex_after(lex_after(real, NULL), "volumes"), NULL)))
 		return NULL;
 	if (in && strcmp(in, "etc-hosts") == 0 && q->src->is_regular)
 		return rule;
@@ -383,8 +370,7 @@ static const char *managed_by_kubelet(const struct request *q)
  * a container. */
 static bool is_containerd_bundle(const char *bundle)
 {
-	static const char *const dirs[] = { "/run/containerd", "/run/docker", "/run/k3s",
-					    "/run/crio" };
+	static const char *const dirs[] = { "/run/containerd", "/run/docker", "/run/k3s", "/run/crio" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
 		if (lex_is_below(bundle, dirs[i]))
@@ -398,8 +384,7 @@ static const char *managed_in_bundle(const struct request *q)
 	const char *bundle = q->c->bundle, *rest;
 	struct lex_prefix at;
 
-	if (!bundle || !lex_is_clean(bundle) || strcmp(bundle, "/") == 0 ||
-	    is_containerd_bundle(bundle))
+	if (!bundle || !lex_is_clean(bundle) || strcmp(bundle, "/") == 0 || is_containerd_bundle(bundle))
 		return NULL;
 	if (lex_ends_with(bundle, podman, ARRAY_SIZE(podman), NULL, &at))
 		return NULL; /* judged by the rule for Podman's own directory */

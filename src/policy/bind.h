@@ -14,43 +14,47 @@
  */
 
 enum bind_verdict {
-	BIND_DENY = 0,	 /* M3: "can't mount <path> because it's configured as a restricted host mount" */
-	BIND_ENGINE,	 /* the engine's own: volume, resolv.conf, secrets, init binary ...: ids 0..65535 <-> the container's range */
-	BIND_SHARE,	 /* a shared host directory: mapped by the share's owner rule */
+	BIND_DENY = 0, /* M3: "can't mount <path> because it's configured as a restricted host mount" */
+	BIND_ENGINE, /* the engine's own: volume, resolv.conf, secrets, init binary ...: ids 0..65535 <-> the container's range */
+	BIND_SHARE, /* a shared host directory: mapped by the share's owner rule */
 	BIND_SHARE_IDENTITY,
 	BIND_SHARE_CONTAINER,
 };
 
 /* What sys/ found out about the opened source. All strings are canonical absolute paths as the kernel reports them. */
 struct bind_source {
-	const char *path;	/* /proc/self/fd/N of the opened source */
-	const char *real_path;	/* where the same object lies when reached through the file system's own root mount: differs from
+	const char *path; /* /proc/self/fd/N of the opened source */
+	const char *
+		real_path; /* where the same object lies when reached through the file system's own root mount: differs from
 				 * @path when the source is (below) a bind mount, e.g. a local volume with o=bind,device=/etc; NULL: unknown alias -> deny */
-	const char *fstype;	/* of the mount, "ext4", "tmpfs", "overlay", "nfs4", ... */
-	bool is_mount_root;	/* the source itself is the root of a mount */
+	const char *fstype; /* of the mount, "ext4", "tmpfs", "overlay", "nfs4", ... */
+	bool is_mount_root; /* the source itself is the root of a mount */
 	bool is_directory, is_socket, is_regular;
 	uint32_t owner_uid;
-	const char *mount_point; /* where the mount that holds the source is attached; NULL: not known, then nothing below a
+	const char *
+		mount_point; /* where the mount that holds the source is attached; NULL: not known, then nothing below a
 				  * volume's _data is engine-managed (only _data itself), see the volume rule */
 };
 
 /* Who asks: what the runtime knows of the engine from the bundle. */
 struct bind_context {
 	const char *container_id;
-	const char *bundle;	/* canonical */
-	const char *rootfs;	/* canonical path of root.path */
+	const char *bundle;		    /* canonical */
+	const char *rootfs;		    /* canonical path of root.path */
 	const char *const *protected_paths; /* canonical: our state root, settings directory, engine sockets ... */
 	size_t n_protected;
 	const char *const *joined_ids; /* containers whose namespaces this one joins (--network=container:x, pods);
 					* NULL: not known, then any CRI sandbox's files are accepted */
 	size_t n_joined;
-	const char *pod_uid; /* Kubernetes pod of the container, NULL: not known; then any pod's directory is accepted */
+	const char *
+		pod_uid; /* Kubernetes pod of the container, NULL: not known; then any pod's directory is accepted */
 };
 
 struct bind_decision {
 	enum bind_verdict verdict;
 	bool force_read_only; /* read-only by policy, whatever was asked for: a share, or the init program */
-	const char *rule;     /* static text or settings path: which rule decided, for the message and the audit; never NULL, lives as long as @s */
+	const char *
+		rule; /* static text or settings path: which rule decided, for the message and the audit; never NULL, lives as long as @s */
 };
 
 /*
@@ -87,6 +91,7 @@ struct bind_decision {
  *     the share's verdict (id mapping) instead of BIND_ENGINE: users can make directories there that look like an engine's.
  * So adding a protected path or removing a share never turns deny into allow.
  */
-struct bind_decision policy_bind(const struct settings *s, const struct bind_context *c, const struct bind_source *src);
+struct bind_decision policy_bind(const struct settings *s, const struct bind_context *c,
+				 const struct bind_source *src);
 
 #endif

@@ -23,8 +23,7 @@ bool policy_is_privileged(const struct oci_spec *s)
 
 		if (!d->allow)
 			everything = false;
-		else if (d->type == 'a' && d->major == -1 && d->minor == -1 && d->read &&
-			 d->write && d->mknod)
+		else if (d->type == 'a' && d->major == -1 && d->minor == -1 && d->read && d->write && d->mknod)
 			everything = true;
 	}
 	return everything;

@@ -125,8 +125,7 @@ static void spell(struct input *in, struct twin *t)
 		if (c < 128)
 			append(t, plain[0][c % 6], plain[1][c % 6]);
 		else
-			append(t, known[(c - 128) % ARRAY_SIZE(known)],
-			       known[(c - 128) % ARRAY_SIZE(known)]);
+			append(t, known[(c - 128) % ARRAY_SIZE(known)], known[(c - 128) % ARRAY_SIZE(known)]);
 	}
 }
 
@@ -146,8 +145,7 @@ struct world {
 };
 
 struct script {
-	struct twin shares[MAX_LIST], roots[MAX_LIST], guard[MAX_LIST], bundle, rootfs, path, real,
-		mount;
+	struct twin shares[MAX_LIST], roots[MAX_LIST], guard[MAX_LIST], bundle, rootfs, path, real, mount;
 	unsigned n_shares, n_roots, n_guard, flags, fs, mapping, id;
 };
 
@@ -185,18 +183,16 @@ static bool usable(const char *p)
 
 static void build(const struct script *s, int v, struct world *w)
 {
-	static const char *const fs[] = { "ext4", "tmpfs", "overlay", "nfs4",
-					  "proc", "xfs",   "cifs",    "nsfs" };
+	static const char *const fs[] = { "ext4", "tmpfs", "overlay", "nfs4", "proc", "xfs", "cifs", "nsfs" };
 
 	memset(w, 0, sizeof *w);
 	w->st.shares = w->shares;
 	w->st.engine_roots = w->roots;
 	for (unsigned i = 0; i < s->n_shares; i++)
 		if (usable(s->shares[i].text[v]))
-			w->shares[w->st.n_shares++] =
-				(struct settings_share){ .path = s->shares[i].text[v],
-							 .read_only = s->mapping >> i & 1,
-							 .mapping = (s->mapping >> 4) % 3 };
+			w->shares[w->st.n_shares++] = (struct settings_share){ .path = s->shares[i].text[v],
+									       .read_only = s->mapping >> i & 1,
+									       .mapping = (s->mapping >> 4) % 3 };
 	for (unsigned i = 0; i < s->n_roots; i++)
 		if (usable(s->roots[i].text[v]))
 			w->roots[w->st.n_engine_roots++] = s->roots[i].text[v];
@@ -278,8 +274,7 @@ static void allow_has_a_reason(const struct world *w, struct bind_decision d)
 
 	if (d.verdict == BIND_DENY)
 		return;
-	check(lex_is_clean(w->src.path) && lex_is_clean(w->src.real_path) &&
-	      strcmp(w->src.real_path, "/") != 0);
+	check(lex_is_clean(w->src.path) && lex_is_clean(w->src.real_path) && strcmp(w->src.real_path, "/") != 0);
 	check(!lex_is_below(w->src.real_path, "/proc") && !lex_is_below(w->src.real_path, "/sys") &&
 	      !lex_is_below(w->src.real_path, "/dev"));
 	for (size_t i = 0; i < w->st.n_shares; i++) {

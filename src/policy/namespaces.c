@@ -8,15 +8,14 @@
 
 /* Documentation and scripts quote these texts (they match on "can't share"), the old name of the
  * runtime included. */
-#define SPEC_ERROR                                                                                 \
-	"error in the container spec: invalid or unsupported container spec: sysbox containers "   \
+#define SPEC_ERROR                                                                               \
+	"error in the container spec: invalid or unsupported container spec: sysbox containers " \
 	"can't share "
 #define BECAUSE " with the host (because they use the linux user-namespace for isolation)"
 
 /* Not here: user and cgroup, which the container gets in any case (E9, E30), and time, where the
  * host's is the default. */
-static const enum oci_ns required[] = { OCI_NS_PID, OCI_NS_IPC, OCI_NS_UTS, OCI_NS_MOUNT,
-					OCI_NS_NETWORK };
+static const enum oci_ns required[] = { OCI_NS_PID, OCI_NS_IPC, OCI_NS_UTS, OCI_NS_MOUNT, OCI_NS_NETWORK };
 
 int policy_namespaces_host(const bool host[OCI_NS_COUNT], struct err *e)
 {
@@ -28,8 +27,7 @@ int policy_namespaces_host(const bool host[OCI_NS_COUNT], struct err *e)
 
 		if (!host[required[i]])
 			continue;
-		w = snprintf(names + len, sizeof names - len, "%s%s", n > 0 ? " " : "",
-			     oci_ns_name(required[i]));
+		w = snprintf(names + len, sizeof names - len, "%s%s", n > 0 ? " " : "", oci_ns_name(required[i]));
 		if (w > 0 && (size_t)w < sizeof names - len)
 			len += (size_t)w;
 		n++;

@@ -15,18 +15,12 @@ struct sysctl_rule {
 };
 
 static const struct sysctl_rule rules[] = {
-	{ "net/", OCI_NS_NETWORK },
-	{ "fs/mqueue/", OCI_NS_IPC },
-	{ "kernel/msgmax", OCI_NS_IPC },
-	{ "kernel/msgmnb", OCI_NS_IPC },
-	{ "kernel/msgmni", OCI_NS_IPC },
-	{ "kernel/sem", OCI_NS_IPC },
-	{ "kernel/shmall", OCI_NS_IPC },
-	{ "kernel/shmmax", OCI_NS_IPC },
-	{ "kernel/shmmni", OCI_NS_IPC },
-	{ "kernel/shm_rmid_forced", OCI_NS_IPC },
-	{ "kernel/domainname", OCI_NS_UTS },
-	{ "user/", OCI_NS_USER }, /* always the container's own */
+	{ "net/", OCI_NS_NETWORK },	     { "fs/mqueue/", OCI_NS_IPC },
+	{ "kernel/msgmax", OCI_NS_IPC },     { "kernel/msgmnb", OCI_NS_IPC },
+	{ "kernel/msgmni", OCI_NS_IPC },     { "kernel/sem", OCI_NS_IPC },
+	{ "kernel/shmall", OCI_NS_IPC },     { "kernel/shmmax", OCI_NS_IPC },
+	{ "kernel/shmmni", OCI_NS_IPC },     { "kernel/shm_rmid_forced", OCI_NS_IPC },
+	{ "kernel/domainname", OCI_NS_UTS }, { "user/", OCI_NS_USER }, /* always the container's own */
 };
 
 int policy_sysctl_path(const char *key, char *ret, size_t size)
@@ -59,8 +53,7 @@ static const struct sysctl_rule *find_rule(const char *path)
 		size_t n = strlen(rules[i].path);
 		bool tree = rules[i].path[n - 1] == '/';
 
-		if (tree ? strncmp(path, rules[i].path, n) == 0 && path[n]
-			 : strcmp(path, rules[i].path) == 0)
+		if (tree ? strncmp(path, rules[i].path, n) == 0 && path[n] : strcmp(path, rules[i].path) == 0)
 			return &rules[i];
 	}
 	return NULL;
@@ -72,9 +65,7 @@ static int check_one(const struct oci_spec *s, const struct oci_kv *kv, struct e
 	char path[SYSCTL_MAX];
 
 	if (policy_sysctl_path(kv->key, path, sizeof path) < 0)
-		return err_set(
-			e, EINVAL,
-			"linux.sysctl: the name is not one; write it like net.ipv4.ip_forward");
+		return err_set(e, EINVAL, "linux.sysctl: the name is not one; write it like net.ipv4.ip_forward");
 	if (strcmp(path, "kernel/hostname") == 0)
 		return err_set(e, EINVAL,
 			       "linux.sysctl: kernel.hostname: set the hostname of the container "

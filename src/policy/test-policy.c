@@ -12,8 +12,8 @@
 #include "base/cleanup.h"
 #include "policy/policy.h"
 
-#define PREFIX                                                                                     \
-	"error in the container spec: invalid or unsupported container spec: sysbox containers "   \
+#define PREFIX                                                                                   \
+	"error in the container spec: invalid or unsupported container spec: sysbox containers " \
 	"can't share "
 #define SUFFIX " with the host (because they use the linux user-namespace for isolation)"
 
@@ -209,9 +209,9 @@ static void only_devices_in_the_settings_are_listed(void **state)
 	assert_false(policy_device_listed(&none, "/dev/fuse"));
 }
 
-#define RULE(a, t, ma, mi, r, w, m)                                                                \
-	{                                                                                          \
-		a, t, ma, mi, r, w, m                                                              \
+#define RULE(a, t, ma, mi, r, w, m)   \
+	{                             \
+		a, t, ma, mi, r, w, m \
 	}
 
 static void privileged_means_every_device_and_no_later_exception(void **state)
@@ -223,32 +223,24 @@ static void privileged_means_every_device_and_no_later_exception(void **state)
 	} rows[] = {
 		{ { { 0 } }, 0, false },
 		{ { RULE(true, 'a', -1, -1, true, true, true) }, 1, true },
-		{ { RULE(false, 'a', -1, -1, true, true, true),
-		    RULE(true, 'a', -1, -1, true, true, true) },
+		{ { RULE(false, 'a', -1, -1, true, true, true), RULE(true, 'a', -1, -1, true, true, true) },
 		  2,
 		  true },
-		{ { RULE(true, 'a', -1, -1, true, true, true),
-		    RULE(false, 'a', -1, -1, true, true, true) },
+		{ { RULE(true, 'a', -1, -1, true, true, true), RULE(false, 'a', -1, -1, true, true, true) },
 		  2,
 		  false },
-		{ { RULE(true, 'a', -1, -1, true, true, true),
-		    RULE(false, 'b', 8, -1, true, true, true) },
+		{ { RULE(true, 'a', -1, -1, true, true, true), RULE(false, 'b', 8, -1, true, true, true) },
 		  2,
 		  false },
-		{ { RULE(true, 'a', -1, -1, true, true, true),
-		    RULE(true, 'c', 1, 3, true, true, true) },
-		  2,
-		  true },
+		{ { RULE(true, 'a', -1, -1, true, true, true), RULE(true, 'c', 1, 3, true, true, true) }, 2, true },
 		{ { RULE(true, 'a', -1, -1, true, true, false) }, 1, false },
 		{ { RULE(true, 'a', -1, -1, false, true, true) }, 1, false },
 		{ { RULE(true, 'a', 8, -1, true, true, true) }, 1, false },
 		{ { RULE(true, 'a', -1, 0, true, true, true) }, 1, false },
-		{ { RULE(true, 'c', -1, -1, true, true, true),
-		    RULE(true, 'b', -1, -1, true, true, true) },
+		{ { RULE(true, 'c', -1, -1, true, true, true), RULE(true, 'b', -1, -1, true, true, true) },
 		  2,
 		  false },
-		{ { RULE(false, 'a', -1, -1, true, true, true),
-		    RULE(true, 'c', -1, -1, false, false, true) },
+		{ { RULE(false, 'a', -1, -1, true, true, true), RULE(true, 'c', -1, -1, false, false, true) },
 		  2,
 		  false },
 	};
@@ -276,9 +268,8 @@ static void only_cap_sys_admin_in_the_bounding_set_can_mount(void **state)
 	assert_true(policy_container_can_mount(&s));
 	s.process.caps.present = false;
 	assert_false(policy_container_can_mount(&s));
-	s.process.caps = (struct oci_caps){ .present = true,
-					    .bounding = ~(UINT64_C(1) << 21),
-					    .effective = ~UINT64_C(0) };
+	s.process.caps =
+		(struct oci_caps){ .present = true, .bounding = ~(UINT64_C(1) << 21), .effective = ~UINT64_C(0) };
 	assert_false(policy_container_can_mount(&s));
 	s.process.caps.bounding = ~UINT64_C(0);
 	s.has_process = false;

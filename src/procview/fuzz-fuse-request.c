@@ -35,7 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (r == 0 && req.opcode == FUSE_LOOKUP) {
 		const uint8_t *name = (const uint8_t *)req.name;
 
-		if (name < copy + sizeof(struct fuse_in_header) || !memchr(name, '\0', (size_t)(copy + len - name)))
+		if (name < copy + sizeof(struct fuse_in_header) ||
+		    !memchr(name, '\0', (size_t)(copy + len - name)))
 			abort();
 	}
 	if (r == 0 && req.opcode == FUSE_WRITE) {

@@ -39,8 +39,9 @@ static void check(const uint8_t *request, size_t room, const struct wire_answer 
 		return;
 	memcpy(&in, request, sizeof in);
 	memcpy(&out, a->head, sizeof out);
-	if (room < sizeof in || a->len > sizeof a->head || out.len != a->len + a->tail_len || out.unique != in.unique ||
-	    out.error > 0 || out.error < -4095 || (out.error < 0 && out.len != sizeof out))
+	if (room < sizeof in || a->len > sizeof a->head || out.len != a->len + a->tail_len ||
+	    out.unique != in.unique || out.error > 0 || out.error < -4095 ||
+	    (out.error < 0 && out.len != sizeof out))
 		abort();
 	for (size_t i = 0; i < a->tail_len; i++) /* readable, for AddressSanitizer */
 		(void)*((const volatile char *)a->tail + i);
@@ -73,7 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			const struct view_value *v = &shared.value[i];
 
 			if (test_rows[i].carrier == EMU_SYSCTL &&
-			    (v->len[v->current] > EMU_VALUE_MAX || v->text[v->current][v->len[v->current] - 1] != '\n'))
+			    (v->len[v->current] > EMU_VALUE_MAX ||
+			     v->text[v->current][v->len[v->current] - 1] != '\n'))
 				abort();
 		}
 		at += in.len >= sizeof in ? in.len : sizeof in;

@@ -21,8 +21,9 @@
  * Common: one readdir fills the kernel's name cache; no OPENDIR. AUTO_INVAL_DATA drops cached pages when size or
  * time changed: on the sysctl connection only splice and mmap leave any.
  */
-#define FLAGS_COMMON \
-	(FUSE_ASYNC_READ | FUSE_AUTO_INVAL_DATA | FUSE_DO_READDIRPLUS | FUSE_PARALLEL_DIROPS | FUSE_NO_OPENDIR_SUPPORT)
+#define FLAGS_COMMON                                                                           \
+	(FUSE_ASYNC_READ | FUSE_AUTO_INVAL_DATA | FUSE_DO_READDIRPLUS | FUSE_PARALLEL_DIROPS | \
+	 FUSE_NO_OPENDIR_SUPPORT)
 /* OPEN is answered with ENOSYS once, and never sent again. */
 #define FLAGS_CHANGING (FLAGS_COMMON | FUSE_NO_OPEN_SUPPORT | FUSE_MAX_PAGES)
 /* O_TRUNC comes with OPEN, where it is ignored, and is no SETATTR of its own. */
@@ -85,8 +86,8 @@ int fuse_answer_init(int dev_fuse_fd, bool changing, struct err *e)
 	if (r < 0)
 		return r;
 	if (in.major != FUSE_KERNEL_VERSION || in.minor < MINOR_LEAST)
-		return err_set(e, EPROTO, "FUSE %u.%u of this kernel is too old: 7.%d is needed (Linux 5.4)", in.major,
-			       in.minor, MINOR_LEAST);
+		return err_set(e, EPROTO, "FUSE %u.%u of this kernel is too old: 7.%d is needed (Linux 5.4)",
+			       in.major, in.minor, MINOR_LEAST);
 	memset(&out, 0, sizeof out);
 	out.head = (struct fuse_out_header){ .len = sizeof out, .unique = head.unique };
 	out.init.major = FUSE_KERNEL_VERSION;

@@ -37,8 +37,7 @@ static const struct {
 	[IN_CPUINFO] = { "cpuinfo", "cpuinfo", DIR_PROC, NEED_CPUINFO },
 	[IN_LOADAVG] = { "loadavg", "loadavg", DIR_PROC, NEED_LOADAVG },
 	[IN_DISKSTATS] = { "diskstats", "diskstats", DIR_PROC, NEED_DISKSTATS },
-	[IN_CPU_ONLINE] = { "devices/system/cpu/online", "devices/system/cpu/online", DIR_SYSFS,
-			    NEED_CPUS },
+	[IN_CPU_ONLINE] = { "devices/system/cpu/online", "devices/system/cpu/online", DIR_SYSFS, NEED_CPUS },
 	[IN_MEMORY_STAT] = { "memory.stat", "memory.stat", DIR_MEMORY, NEED_MEMORY },
 	[IN_MEMORY_USED] = { "memory.usage_in_bytes", "memory.current", DIR_MEMORY, NEED_MEMORY },
 	[IN_SWAP_USED] = { "memory.memsw.usage_in_bytes", "memory.swap.current", DIR_MEMORY, NEED_MEMORY },
@@ -397,8 +396,8 @@ void inputs_first_values(struct view_shared *shared, const struct emu_row *table
 			len = (ssize_t)strnlen(table[i].initial, sizeof text - 1);
 			memcpy(text, table[i].initial, (size_t)len);
 		} else {
-			_cleanup_close_ int fd = open_below(table[i].fs == EMU_PROC ? proc_fd : sysfs_fd,
-							    table[i].path);
+			_cleanup_close_ int fd =
+				open_below(table[i].fs == EMU_PROC ? proc_fd : sysfs_fd, table[i].path);
 
 			len = read_text(fd, text, sizeof text);
 		}

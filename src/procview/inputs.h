@@ -64,6 +64,7 @@ void inputs_collect(void *arg, const struct emu_row *row, struct emu_input *ret)
  * or what the host's file says. Done once per container; a process killed half-way leaves shared->ready unset, and
  * its successor does it again.
  */
-void inputs_first_values(struct view_shared *shared, const struct emu_row *rows, size_t n, int proc_fd, int sysfs_fd);
+void inputs_first_values(struct view_shared *shared, const struct emu_row *rows, size_t n, int proc_fd,
+			 int sysfs_fd);
 
 #endif

@@ -56,9 +56,11 @@ static int deny_files(struct err *e)
 	if (abi < 1)
 		return 0; /* not built in or switched off: system calls are filtered all the same */
 	rules.fs = (1ull << rights[abi < 5 ? abi : 5]) - 1;
-	rules.net = abi >= 4 ? 3 : 0;	/* bind and connect */
+	rules.net = abi >= 4 ? 3 : 0;	 /* bind and connect */
 	rules.scoped = abi >= 6 ? 3 : 0; /* abstract sockets, signals */
-	size = abi >= 6 ? sizeof rules : abi >= 4 ? offsetof(struct ruleset, scoped) : offsetof(struct ruleset, net);
+	size = abi >= 6	  ? sizeof rules
+	       : abi >= 4 ? offsetof(struct ruleset, scoped)
+			  : offsetof(struct ruleset, net);
 	fd = (int)syscall(SYS_landlock_create_ruleset, &rules, size, 0u);
 	if (fd < 0)
 		return err_sys(e, errno, "make a Landlock rule set");
@@ -88,7 +90,6 @@ static int limit(struct err *e)
 }
 
 /* ---- system calls ---------------------------------------------------------------------------------------------- */
-
 
 static int filter_calls(const int fd[2], struct err *e)
 {

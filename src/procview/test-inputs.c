@@ -65,7 +65,8 @@ static void nothing_there_is_no_limit(void **state)
 		collect("unknown", &in);
 		assert_null(in.host_meminfo);
 		assert_null(in.cpuset);
-		assert_true(in.memory_limit == UINT64_MAX && in.swap_limit == UINT64_MAX && in.quota_us == UINT64_MAX);
+		assert_true(in.memory_limit == UINT64_MAX && in.swap_limit == UINT64_MAX &&
+			    in.quota_us == UINT64_MAX);
 		assert_int_equal(in.tasks, 1);
 		assert_int_equal(in.memory_used + in.cache + in.cpu_user_us, 0);
 		assert_ptr_equal(in.id, shared->params.id);
@@ -81,7 +82,8 @@ static void v2_numbers(void **state)
 	shared->params.cpu_start_us = 1500;
 	put("memory.current", "1000\n");
 	put("memory.swap.current", "77\n");
-	put("memory.stat", "anon 5\nfile 42\nnot_file 9\ninactive_file 3\nshmem 2\nfile_mapped 8\nactive_anon junk\n");
+	put("memory.stat",
+	    "anon 5\nfile 42\nnot_file 9\ninactive_file 3\nshmem 2\nfile_mapped 8\nactive_anon junk\n");
 	put("cpu.stat", "usage_usec 3000\nuser_usec 1000\nsystem_usec 2000\n");
 	put("cpuset.cpus.effective", "0-1\n");
 	put("io.stat", "8:0 rbytes=1\n");
@@ -116,8 +118,9 @@ static void v1_numbers(void **state)
 	shared->params.cgroup_v2 = 0;
 	put("memory.usage_in_bytes", "1000\n");
 	put("memory.memsw.usage_in_bytes", "1077\n");
-	put("memory.stat", "cache 1\nhierarchical_memory_limit 5000\nhierarchical_memsw_limit 7000\ntotal_cache 42\n"
-			   "total_inactive_file 3\n");
+	put("memory.stat",
+	    "cache 1\nhierarchical_memory_limit 5000\nhierarchical_memsw_limit 7000\ntotal_cache 42\n"
+	    "total_inactive_file 3\n");
 	put("cpuacct.usage_user", "4000000\n");
 	put("cpuacct.usage_sys", "5000000\n");
 	put("cpuset.cpus", "1\n"); /* no effective_cpus */

@@ -198,7 +198,8 @@ static const char *path_of(const struct fixture *f, size_t row)
 	char name[EMU_NAME_MAX];
 
 	emu_name(row, name);
-	(void)snprintf(p, sizeof path[0], "%s/%s/%s", f->dir, test_rows[row].carrier == EMU_CHANGING ? "c" : "s", name);
+	(void)snprintf(p, sizeof path[0], "%s/%s/%s", f->dir, test_rows[row].carrier == EMU_CHANGING ? "c" : "s",
+		       name);
 	return p;
 }
 
@@ -314,7 +315,8 @@ static void check_tools(const struct fixture *f)
 		CHILD_CHECK(strcmp(out, bytewise ? "4" : "4711\n") == 0);
 	}
 	CHILD_CHECK(strtoul(shell_output("wc -c <$1", path_of(f, ROW_INT), out, sizeof out), NULL, 10) == 5);
-	CHILD_CHECK(strtoul(shell_output("wc -c <$1", path_of(f, ROW_FIXED), out, sizeof out), NULL, 10) == FIXED_LEN);
+	CHILD_CHECK(strtoul(shell_output("wc -c <$1", path_of(f, ROW_FIXED), out, sizeof out), NULL, 10) ==
+		    FIXED_LEN);
 	CHILD_CHECK(shell_output("read x <$1; echo $x", path_of(f, ROW_TEXT), out, sizeof out));
 	CHILD_CHECK(strcmp(out, "some text\n") == 0);
 }
@@ -385,7 +387,8 @@ static void check_splice(const struct fixture *f)
 		CHILD_CHECK(put(path_of(f, ROW_INT), 0, v) == (ssize_t)strlen(v));
 		CHILD_CHECK(by_sendfile(path_of(f, ROW_INT), out, sizeof out, round & 1) == (ssize_t)strlen(v));
 		CHILD_CHECK(strcmp(out, v) == 0);
-		CHILD_CHECK(by_sendfile(path_of(f, ROW_TICK), out, sizeof out, round & 1) > 0 && tick_lines(out) > 0);
+		CHILD_CHECK(by_sendfile(path_of(f, ROW_TICK), out, sizeof out, round & 1) > 0 &&
+			    tick_lines(out) > 0);
 		CHILD_CHECK(by_sendfile(path_of(f, ROW_FIXED), out, sizeof out, round & 1) == FIXED_LEN);
 	}
 }
@@ -705,14 +708,15 @@ static void wrong(struct reader_stats *s, const char *what, const char *got)
 		(void)snprintf(s->first, sizeof s->first, "%s: '%.60s' (%s)", what, got, strerror(errno));
 }
 
-#define WANT(cond, what, got)                                                                      \
-	do {                                                                                       \
-		s->ops++;                                                                          \
-		if (!(cond))                                                                       \
-			wrong(s, what, got);                                                       \
+#define WANT(cond, what, got)                \
+	do {                                 \
+		s->ops++;                    \
+		if (!(cond))                 \
+			wrong(s, what, got); \
 	} while (0)
 
-static void read_once(const struct fixture *f, unsigned me, unsigned round, uint64_t *counter, struct reader_stats *s)
+static void read_once(const struct fixture *f, unsigned me, unsigned round, uint64_t *counter,
+		      struct reader_stats *s)
 {
 	char out[16384], own[32];
 	struct stat st;

@@ -50,9 +50,9 @@ static const struct emu_rule test_int = { .kind = EMU_INT, .count = 1, .min = 0,
 static const struct emu_rule test_text = { .kind = EMU_TEXT, .max = 64 };
 static const struct emu_rule test_counter = { .kind = EMU_INT, .count = 1, .words = "+1" };
 
-#define SYSCTL(path, mode, rule, initial)                                                          \
-	{                                                                                          \
-		EMU_PROC, EMU_SYSCTL, path, mode, NULL, rule, initial                              \
+#define SYSCTL(path, mode, rule, initial)                             \
+	{                                                             \
+		EMU_PROC, EMU_SYSCTL, path, mode, NULL, rule, initial \
 	}
 
 static const struct emu_row test_rows[ROW_N] = {

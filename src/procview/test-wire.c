@@ -29,7 +29,9 @@ static int setup(void **state)
 
 static size_t make(uint32_t opcode, uint64_t unique, uint64_t node, const void *body, size_t len)
 {
-	struct fuse_in_header in = { .opcode = opcode, .unique = unique, .nodeid = node, .uid = 100000, .gid = 100000 };
+	struct fuse_in_header in = {
+		.opcode = opcode, .unique = unique, .nodeid = node, .uid = 100000, .gid = 100000
+	};
 
 	in.len = (uint32_t)(sizeof in + len);
 	memset(request, 0xa5, sizeof request);
@@ -200,12 +202,9 @@ static void a_table_that_is_too_large_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(short_requests_are_refused),
-		T(a_write_is_no_longer_than_its_request),
-		T(a_replayed_write_counts_once),
-		T(what_is_not_of_a_connection_is_not_there),
-		T(some_requests_get_no_answer),
-		T(a_directory_comes_in_pieces),
+		T(short_requests_are_refused),		 T(a_write_is_no_longer_than_its_request),
+		T(a_replayed_write_counts_once),	 T(what_is_not_of_a_connection_is_not_there),
+		T(some_requests_get_no_answer),		 T(a_directory_comes_in_pieces),
 		T(a_table_that_is_too_large_is_refused),
 	};
 

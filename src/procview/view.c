@@ -14,7 +14,7 @@
  * rendering: or else the second read of a text that has grown meanwhile would find more where the first one ended.
  * Programs that keep a file open and read it again and again are served so much later.
  */
-#define OPEN_LIFETIME_MS 250u
+#define OPEN_LIFETIME_MS   250u
 #define SYSCTL_LIFETIME_NS (3600u * UINT64_C(1000000000))
 /*
  * Of two GETATTRs that are on their way together, the kernel drops the answer that comes second. If that were the first to
@@ -22,9 +22,9 @@
  * same time: an old one is given out only if it has so much longer to live, and our predecessor's lives on for a
  * lifetime, as what was waiting for us was asked at any time; but not for ever where workers die all the time.
  */
-#define MARGIN_MS	5u
+#define MARGIN_MS    5u
 #define INHERITED_MS 1000u
-#define ROOT FUSE_ROOT_ID
+#define ROOT	     FUSE_ROOT_ID
 #ifndef FOPEN_NOFLUSH
 #define FOPEN_NOFLUSH (1 << 5)
 #endif
@@ -63,7 +63,8 @@ int view_init(struct view *v)
 
 static bool row_is_here(const struct view *v, enum view_conn conn, size_t row)
 {
-	return row < v->table.n && v->table.rows[row].carrier == (conn == VIEW_CHANGING ? EMU_CHANGING : EMU_SYSCTL);
+	return row < v->table.n &&
+	       v->table.rows[row].carrier == (conn == VIEW_CHANGING ? EMU_CHANGING : EMU_SYSCTL);
 }
 
 /* Which row is @node? It may be one of a worker that had another table. */
@@ -115,7 +116,8 @@ static void describe(const struct view *v, enum view_conn conn, size_t row, stru
 		 * that differs from write to write, so that cached pages go.
 		 */
 		ret->size = current_value(v, row, &text);
-		ret->mtime_ns = v->shared->params.boot_time % (1ull << 33) * 1000000000u + unique / 2 % 1000000000u;
+		ret->mtime_ns =
+			v->shared->params.boot_time % (1ull << 33) * 1000000000u + unique / 2 % 1000000000u;
 	}
 }
 
@@ -130,7 +132,8 @@ static uint64_t refresh(struct view *v, size_t row, uint64_t life)
 {
 	struct view_text *t = &v->shared->text[v->text[row]];
 	uint64_t now = now_ns(CLOCK_MONOTONIC), age = now - t->rendered_ns, version;
-	uint64_t since = v->since_ns > t->rendered_ns && age < INHERITED_MS * NS_PER_MS ? v->since_ns : t->rendered_ns;
+	uint64_t since = v->since_ns > t->rendered_ns && age < INHERITED_MS * NS_PER_MS ? v->since_ns
+											: t->rendered_ns;
 	const uint64_t fresh = EMU_LIFETIME_MS * NS_PER_MS;
 	struct emu_input in;
 	size_t len;
@@ -305,8 +308,9 @@ static void answer_attr(struct view *v, enum view_conn conn, const struct wire_r
 		bool open = req->opcode == FUSE_GETATTR && (req->flags & FUSE_GETATTR_FH);
 
 		/* A value changes by writes only, all of which come through this connection: after one the kernel asks anew. */
-		valid = conn == VIEW_CHANGING ? refresh(v, row, (open ? OPEN_LIFETIME_MS : EMU_LIFETIME_MS) * NS_PER_MS)
-					      : SYSCTL_LIFETIME_NS;
+		valid = conn == VIEW_CHANGING
+				? refresh(v, row, (open ? OPEN_LIFETIME_MS : EMU_LIFETIME_MS) * NS_PER_MS)
+				: SYSCTL_LIFETIME_NS;
 		describe(v, conn, row, &node);
 		node.valid_ns = valid;
 	} else {

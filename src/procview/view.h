@@ -22,8 +22,8 @@ enum view_point { VIEW_READ, VIEW_HALF, VIEW_STORED, VIEW_MADE, VIEW_ANSWERED, V
 struct view_table {
 	const struct emu_row *rows;
 	size_t n; /* <= EMU_ROWS_MAX, of which at most VIEW_TEXTS_MAX are changing */
-	int (*parse)(const struct emu_rule *rule, const char *current, size_t current_len, const char *text, size_t len,
-		     char ret[EMU_VALUE_MAX], size_t *ret_len);
+	int (*parse)(const struct emu_rule *rule, const char *current, size_t current_len, const char *text,
+		     size_t len, char ret[EMU_VALUE_MAX], size_t *ret_len);
 };
 
 struct view {

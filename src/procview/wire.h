@@ -26,7 +26,7 @@ struct wire_request {
 			uint64_t offset;
 			uint32_t size;
 			const char *data; /* WRITE: size bytes, points into the request */
-		} io; /* READ, WRITE, READDIR, READDIRPLUS */
+		} io;			  /* READ, WRITE, READDIR, READDIRPLUS */
 	};
 };
 

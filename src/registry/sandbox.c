@@ -43,10 +43,10 @@ static int limit(struct err *e)
 
 /* ---- system calls ---------------------------------------------------------------------------------------------- */
 
-#define LOAD_HIGH(n)	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, args[n]) + 4)
-#define YES		ANSWER(SECCOMP_RET_ALLOW)
-#define NO		ANSWER(SECCOMP_RET_ERRNO | EPERM)
-#define NOT_THERE	ANSWER(SECCOMP_RET_ERRNO | ENOSYS)
+#define LOAD_HIGH(n) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, args[n]) + 4)
+#define YES	     ANSWER(SECCOMP_RET_ALLOW)
+#define NO	     ANSWER(SECCOMP_RET_ERRNO | EPERM)
+#define NOT_THERE    ANSWER(SECCOMP_RET_ERRNO | ENOSYS)
 
 #define WRITES (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)
 

@@ -17,7 +17,7 @@
 #include "registry/login.h"
 #include "registry/url.h"
 
-#define D "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define D  "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define D2 "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
 /* ---- jobs ------------------------------------------------------------------------------------------------------ */
@@ -26,13 +26,15 @@
 
 static void jobs_are_read(void **state)
 {
-	static const char text[] = "{" NAMES "\"seconds\":10,\"insecure\":true,\"ca\":\"\",\"proxy\":\"http://p:1\","
+	static const char text[] = "{" NAMES
+				   "\"seconds\":10,\"insecure\":true,\"ca\":\"\",\"proxy\":\"http://p:1\","
 				   "\"certs\":{\"cert\":\"C\",\"key\":\"K\"},\"known\":\"" D "\","
 				   "\"endpoint\":\"https://m\","
 				   "\"auth\":{\"username\":\"u\",\"password\":\"p\",\"registrytoken\":\"\"}}";
-	static const char token[] = "{" NAMES "\"seconds\":1,\"auth\":{\"username\":\"<token>\",\"password\":\"t\"}}";
-	static const char digest[] =
-		"{\"registry\":\"[::1]:5000\",\"repository\":\"a\",\"reference\":\"" D "\",\"seconds\":60}";
+	static const char token[] = "{" NAMES
+				    "\"seconds\":1,\"auth\":{\"username\":\"<token>\",\"password\":\"t\"}}";
+	static const char digest[] = "{\"registry\":\"[::1]:5000\",\"repository\":\"a\",\"reference\":\"" D
+				     "\",\"seconds\":60}";
 	struct err e = { 0 };
 	struct registry_job job;
 
@@ -95,7 +97,8 @@ static void jobs_of_other_shapes_are_refused(void **state)
 		{ "{\"registry\":\"a.b\",\"repository\":\"x:y\",\"reference\":\"a\",\"seconds\":1}", "name" },
 		{ "{\"registry\":\"u@a.b\",\"repository\":\"x\",\"reference\":\"a\",\"seconds\":1}", "name" },
 		{ "{\"registry\":\"a.b/c\",\"repository\":\"x\",\"reference\":\"a\",\"seconds\":1}", "full form" },
-		{ "{\"registry\":\"a.b\",\"repository\":\"x\",\"reference\":\"sha256:00\",\"seconds\":1}", "name" },
+		{ "{\"registry\":\"a.b\",\"repository\":\"x\",\"reference\":\"sha256:00\",\"seconds\":1}",
+		  "name" },
 	};
 
 	(void)state;
@@ -103,7 +106,8 @@ static void jobs_of_other_shapes_are_refused(void **state)
 		struct err e = { 0 };
 		struct registry_job job;
 
-		if (job_parse(rows[i].text, strlen(rows[i].text), &job, &e) != -EINVAL || !strstr(e.msg, rows[i].why))
+		if (job_parse(rows[i].text, strlen(rows[i].text), &job, &e) != -EINVAL ||
+		    !strstr(e.msg, rows[i].why))
 			fail_msg("%s: %s", rows[i].text, e.msg);
 	}
 }
@@ -118,8 +122,8 @@ static void challenges_are_read(void **state)
 		bool basic, bearer;
 		const char *realm, *service;
 	} rows[] = {
-		{ "Bearer realm=\"https://a/t\",service=\"s\",scope=\"repository:x:pull\"",
-		  0, false, true, "https://a/t", "s" },
+		{ "Bearer realm=\"https://a/t\",service=\"s\",scope=\"repository:x:pull\"", 0, false, true,
+		  "https://a/t", "s" },
 		{ "bearer REALM=\"https://a/t\"", 0, false, true, "https://a/t", "" },
 		{ "Bearer realm = \"r\" , service = s", 0, false, true, "r", "s" },
 		{ "Bearer service=s, realm=\"a \\\"b\\\\\"", 0, false, true, "a \"b\\", "s" },
@@ -255,10 +259,11 @@ static void tokens_are_read(void **state)
 
 static void manifests_are_read(void **state)
 {
-	static const char oci[] = "{" V2 "\"config\":" CONFIG ",\"layers\":[{},{}],\"annotations\":{\"Config\":\"\"}}";
-	static const char docker[] = "{" V2 "\"mediaType\":\"" SCHEMA2 "\",\"layers\":[],\"config\":{\"mediaType\":"
-				     "\"application/vnd.docker.container.image.v1+json\",\"digest\":\"" D
-				     "\",\"size\":8388608}}";
+	static const char oci[] = "{" V2 "\"config\":" CONFIG
+				  ",\"layers\":[{},{}],\"annotations\":{\"Config\":\"\"}}";
+	static const char docker[] =
+		"{" V2 "\"mediaType\":\"" SCHEMA2 "\",\"layers\":[],\"config\":{\"mediaType\":"
+		"\"application/vnd.docker.container.image.v1+json\",\"digest\":\"" D "\",\"size\":8388608}}";
 	struct err e = { 0 };
 	struct document d;
 
@@ -283,17 +288,23 @@ static void an_index_says_what_is_for_this_machine(void **state)
 	(void)state;
 	if (!document_architecture(own))
 		skip();
-	(void)snprintf(text, sizeof text,
-		       "{" V2 "\"mediaType\":\"" OCI_INDEX "\",\"manifests\":["
-		       ENTRY(D, "\"os\":\"linux\",\"architecture\":\"%s\"") ","
-		       ENTRY(D, "\"os\":\"linux\",\"architecture\":\"%s\",\"variant\":\"v2\"") ","
-		       ENTRY(D2, "\"os\":\"linux\",\"architecture\":\"%s\"") ","
-		       ENTRY(D2, "\"os\":\"windows\",\"architecture\":\"%s\"") ","
-		       ENTRY(D2, "\"os\":\"unknown\",\"architecture\":\"unknown\"") ","
-		       "{\"mediaType\":\"" OCI_MANIFEST "\",\"digest\":\"" D2 "\",\"size\":7,\"annotations\":"
-		       "{\"vnd.docker.reference.type\":\"attestation-manifest\"}},"
-		       "{\"mediaType\":\"" OCI_INDEX "\",\"digest\":\"" D2 "\",\"size\":7},"
-		       "{\"mediaType\":\"x/y\",\"digest\":\"" D2 "\",\"size\":7}]}", own, own, other, own);
+	(void)snprintf(
+		text, sizeof text,
+		"{" V2 "\"mediaType\":\"" OCI_INDEX
+		"\",\"manifests\":[" ENTRY(D, "\"os\":\"linux\",\"architecture\":\"%s\"") "," ENTRY(D, "\"os\":\"linux\",\"architecture\":\"%s\",\"variant\":\"v2\"") "," ENTRY(D2, "\"os\":\"linux\",\"architecture\":\"%s\"") "," ENTRY(
+			D2,
+			"\"os\":\"windows\",\"architecture\":\"%s\"") "," ENTRY(D2,
+										"\"os\":\"unknown\",\"architecture\":\"unknown\"") ","
+																   "{\"mediaType\":\"" OCI_MANIFEST
+																   "\",\"digest\":\"" D2
+																   "\",\"size\":7,\"annotations\":"
+																   "{\"vnd.docker.reference.type\":\"attestation-manifest\"}},"
+																   "{\"mediaType\":\"" OCI_INDEX
+																   "\",\"digest\":\"" D2
+																   "\",\"size\":7},"
+																   "{\"mediaType\":\"x/y\",\"digest\":\"" D2
+																   "\",\"size\":7}]}",
+		own, own, other, own);
 	assert_int_equal(document_parse(text, strlen(text), OCI_INDEX, &d, &e), 0);
 	assert_int_equal(d.kind, DOCUMENT_INDEX);
 	assert_int_equal(d.n_images, 1);
@@ -312,47 +323,53 @@ static void what_can_be_taken_for_something_else_is_refused(void **state)
 		int r;
 		const char *why;
 	} rows[] = {
-		{ OCI_MANIFEST, "{" V2 "\"config\":" CONFIG ",\"layers\":[],\"manifests\":[]}", -EINVAL, "at once" },
+		{ OCI_MANIFEST, "{" V2 "\"config\":" CONFIG ",\"layers\":[],\"manifests\":[]}", -EINVAL,
+		  "at once" },
 		{ OCI_INDEX, "{" V2 "\"manifests\":[],\"layers\":[]}", -EINVAL, "at once" },
 		{ OCI_INDEX, "{" V2 "\"manifests\":[],\"config\":null}", -EINVAL, "at once" },
 		{ OCI_INDEX, "{" V2 "\"config\":" CONFIG ",\"layers\":[]}", -EINVAL, "but is not" },
 		{ OCI_MANIFEST, "{" V2 "\"manifests\":[]}", -EINVAL, "but is not" },
 		{ OCI_MANIFEST, "{" V2 "\"mediaType\":\"" SCHEMA2 "\",\"config\":" CONFIG ",\"layers\":[]}",
 		  -EINVAL, "something else" },
-		{ OCI_MANIFEST, "{" V2 "\"config\":" CONFIG ",\"layers\":[],\"Manifests\":[]}",
+		{ OCI_MANIFEST, "{" V2 "\"config\":" CONFIG ",\"layers\":[],\"Manifests\":[]}", -EINVAL,
+		  "another spelling" },
+		{ OCI_MANIFEST, "{" V2 "\"config\":" CONFIG ",\"layers\":[],\"manife\xc5\xbfts\":[]}", -EINVAL,
+		  "another spelling" },
+		{ OCI_MANIFEST,
+		  "{" V2 "\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\","
+		  "\"digest\":\"" D "\",\"Digest\":\"" D2 "\",\"size\":7},\"layers\":[]}",
 		  -EINVAL, "another spelling" },
-		{ OCI_MANIFEST, "{" V2 "\"config\":" CONFIG ",\"layers\":[],\"manife\xc5\xbfts\":[]}",
-		  -EINVAL, "another spelling" },
-		{ OCI_MANIFEST, "{" V2 "\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\","
-				"\"digest\":\"" D "\",\"Digest\":\"" D2 "\",\"size\":7},\"layers\":[]}",
-		  -EINVAL, "another spelling" },
-		{ OCI_MANIFEST, "{" V2 "\"config\":" CONFIG ",\"config\":" CONFIG ",\"layers\":[]}",
-		  -EINVAL, "same name" },
+		{ OCI_MANIFEST, "{" V2 "\"config\":" CONFIG ",\"config\":" CONFIG ",\"layers\":[]}", -EINVAL,
+		  "same name" },
 		{ OCI_MANIFEST, "{" V2 "\"config\":" CONFIG ",\"layers\":[]}x", -EINVAL, "end of the document" },
 		{ OCI_MANIFEST, "{\"config\":" CONFIG ",\"layers\":[]}", -EINVAL, "schemaVersion" },
 		{ OCI_MANIFEST, "{" V2 "\"config\":" CONFIG "}", -EINVAL, "\"layers\" is no list" },
 		{ OCI_MANIFEST, "{" V2 "\"layers\":[]}", -EINVAL, "no object" },
-		{ OCI_MANIFEST, "{" V2 "\"layers\":[],\"config\":{\"digest\":\"sha512:0\",\"size\":1}}",
-		  -EINVAL, "no sha256 digest" },
-		{ OCI_MANIFEST, "{" V2 "\"layers\":[],\"config\":{\"digest\":\"" D "\",\"size\":0}}",
-		  -EINVAL, "no size" },
-		{ OCI_MANIFEST, "{" V2 "\"layers\":[],\"config\":{\"digest\":\"" D "\",\"size\":8388609}}",
-		  -E2BIG, "over" },
-		{ OCI_MANIFEST, "{" V2 "\"layers\":[],"
-				"\"config\":{\"mediaType\":\"application/vnd.docker.plugin.v1+json\","
-				"\"digest\":\"" D "\",\"size\":1}}", -ENOTSUP, "not an image" },
-		{ "application/vnd.docker.distribution.manifest.v1+prettyjws", "{\"schemaVersion\":1,\"fsLayers\":[]}",
-		  -ENOTSUP, "schema 1" },
+		{ OCI_MANIFEST, "{" V2 "\"layers\":[],\"config\":{\"digest\":\"sha512:0\",\"size\":1}}", -EINVAL,
+		  "no sha256 digest" },
+		{ OCI_MANIFEST, "{" V2 "\"layers\":[],\"config\":{\"digest\":\"" D "\",\"size\":0}}", -EINVAL,
+		  "no size" },
+		{ OCI_MANIFEST, "{" V2 "\"layers\":[],\"config\":{\"digest\":\"" D "\",\"size\":8388609}}", -E2BIG,
+		  "over" },
+		{ OCI_MANIFEST,
+		  "{" V2 "\"layers\":[],"
+		  "\"config\":{\"mediaType\":\"application/vnd.docker.plugin.v1+json\","
+		  "\"digest\":\"" D "\",\"size\":1}}",
+		  -ENOTSUP, "not an image" },
+		{ "application/vnd.docker.distribution.manifest.v1+prettyjws",
+		  "{\"schemaVersion\":1,\"fsLayers\":[]}", -ENOTSUP, "schema 1" },
 		{ SCHEMA2, "{" V2 "\"config\":" CONFIG ",\"layers\":[],\"signatures\":[]}", -ENOTSUP, "schema 1" },
-		{ "application/json", "{" V2 "\"config\":" CONFIG ",\"layers\":[]}", -ENOTSUP, "another media type" },
-		{ OCI_MANIFEST "x", "{" V2 "\"config\":" CONFIG ",\"layers\":[]}", -ENOTSUP, "another media type" },
+		{ "application/json", "{" V2 "\"config\":" CONFIG ",\"layers\":[]}", -ENOTSUP,
+		  "another media type" },
+		{ OCI_MANIFEST "x", "{" V2 "\"config\":" CONFIG ",\"layers\":[]}", -ENOTSUP,
+		  "another media type" },
 		{ NULL, "{" V2 "\"config\":" CONFIG ",\"layers\":[]}", -ENOTSUP, "another media type" },
 		{ OCI_INDEX, "{" V2 "\"manifests\":{}}", -EINVAL, "no list" },
 		{ OCI_INDEX, "{" V2 "\"manifests\":[1]}", -EINVAL, "no object" },
 		{ OCI_INDEX, "{" V2 "\"manifests\":[" ENTRY(D, "\"os\":1") "]}", -EINVAL, "\"os\" is no text" },
 		{ OCI_INDEX, "{" V2 "\"manifests\":[" ENTRY(D, "\"os\":\"li nux\"") "]}", -EINVAL, "not a name" },
-		{ OCI_INDEX, "{" V2 "\"manifests\":[" ENTRY(D, "\"os\":\"linux\",\"OS\":\"x\"") "]}",
-		  -EINVAL, "another spelling" },
+		{ OCI_INDEX, "{" V2 "\"manifests\":[" ENTRY(D, "\"os\":\"linux\",\"OS\":\"x\"") "]}", -EINVAL,
+		  "another spelling" },
 	};
 
 	(void)state;
@@ -397,7 +414,8 @@ static void configurations_are_read(void **state)
 {
 	static const char text[] = "{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"v7\","
 				   "\"config\":{\"Env\":[]},"
-				   "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" D "\",\"" D2 "\"]},\"history\":["
+				   "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" D "\",\"" D2
+				   "\"]},\"history\":["
 				   "{\"created\":\"c\",\"created_by\":\"ADD | x\",\"comment\":\"k\","
 				   "\"empty_layer\":true},{}]}";
 	static const char bare[] =
@@ -458,11 +476,21 @@ static void configurations_of_other_shapes_are_refused(void **state)
 
 static void loopback_is_known(void **state)
 {
-	static const char *const yes[] = { "localhost", "localhost:5000", "LOCALHOST", "127.0.0.1",
-					   "127.8.9.10:1", "[::1]:5000", "[::1]" };
-	static const char *const no[] = { "localhost.example.com", "127.1", "127.0.0.1.example.com", "128.0.0.1",
-					  "10.0.0.1:5000", "[::2]:5000", "[::1", "[]", "", "0127.0.0.1",
-					  "[::ffff:127.0.0.1]", "0.0.0.0", "xlocalhost" };
+	static const char *const yes[] = { "localhost",	   "localhost:5000", "LOCALHOST", "127.0.0.1",
+					   "127.8.9.10:1", "[::1]:5000",     "[::1]" };
+	static const char *const no[] = { "localhost.example.com",
+					  "127.1",
+					  "127.0.0.1.example.com",
+					  "128.0.0.1",
+					  "10.0.0.1:5000",
+					  "[::2]:5000",
+					  "[::1",
+					  "[]",
+					  "",
+					  "0127.0.0.1",
+					  "[::ffff:127.0.0.1]",
+					  "0.0.0.0",
+					  "xlocalhost" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(yes); i++)

@@ -31,16 +31,16 @@
 #include "registry/sandbox.h"
 
 /* Run in a child: what fails is the line that it ends with. */
-#define MUST(x)                             \
-	do {                                \
-		if (!(x))                   \
-			return __LINE__;    \
+#define MUST(x)                          \
+	do {                             \
+		if (!(x))                \
+			return __LINE__; \
 	} while (0)
-#define BARRED(call)                                    \
-	do {                                            \
-		errno = 0;                              \
+#define BARRED(call)                                      \
+	do {                                              \
+		errno = 0;                                \
 		if ((long)(call) != -1 || errno != EPERM) \
-			return __LINE__;                \
+			return __LINE__;                  \
 	} while (0)
 
 static void *nothing(void *arg)
@@ -199,8 +199,8 @@ static void it_is_not_dumpable(void **state)
 	assert_int_equal(pipe(ready), 0);
 	pid = fork();
 	if (pid == 0) {
-		if ((geteuid() == 0 && setresuid(1000, 1000, 1000) < 0) || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 ||
-		    sandbox_enter(NULL) < 0)
+		if ((geteuid() == 0 && setresuid(1000, 1000, 1000) < 0) ||
+		    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 || sandbox_enter(NULL) < 0)
 			_exit(1);
 		(void)!write(ready[1], "x", 1);
 		for (;;)

@@ -23,8 +23,16 @@
 
 /* What may be bound over files of a procfs: views that tools such as lxcfs provide (runc's list). */
 static const char *const proc_targets[] = {
-	"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo",  "/proc/stat",    "/proc/swaps",
-	"/proc/uptime",	 "/proc/loadavg",   "/proc/slabinfo", "/proc/net/dev", "/proc/sys/kernel/ns_last_pid",
+	"/proc/cpuinfo",
+	"/proc/diskstats",
+	"/proc/meminfo",
+	"/proc/stat",
+	"/proc/swaps",
+	"/proc/uptime",
+	"/proc/loadavg",
+	"/proc/slabinfo",
+	"/proc/net/dev",
+	"/proc/sys/kernel/ns_last_pid",
 	"/proc/sys/crypto/fips_enabled",
 };
 
@@ -302,7 +310,10 @@ int assemble(const struct init_args *a, struct assembled *t, struct err *e)
 		r = mount_one(t, &p->mounts[i], e);
 		if (r < 0)
 			return err_ctx(e, r, "error mounting \"%s\" to rootfs at \"%s\"",
-				       spec->source ? spec->source : spec->type ? spec->type : "", spec->destination);
+				       spec->source ? spec->source
+				       : spec->type ? spec->type
+						    : "",
+				       spec->destination);
 	}
 	if (r == 0 && p->dev_in_root)
 		r = bind_nodes(p, t, e);

@@ -55,7 +55,9 @@ static int send_master(int console_fd, int master, struct err *e)
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(c), &master, sizeof master);
-	return sendmsg(console_fd, &msg, MSG_NOSIGNAL) < 0 ? err_sys(e, errno, "send terminal to the console socket") : 0;
+	return sendmsg(console_fd, &msg, MSG_NOSIGNAL) < 0
+		       ? err_sys(e, errno, "send terminal to the console socket")
+		       : 0;
 }
 
 int console_open_in(int root_fd, const struct oci_process *p, int console_fd, int *ret_slave, struct err *e)

@@ -21,11 +21,11 @@
 #include "sys/missing.h"
 #include "sys/mnt.h"
 
-#define STATE_FILE "state.json"
+#define STATE_FILE    "state.json"
 #define CREATING_FILE "creating.json" /* in place of state.json until create is done */
-#define CONFIG_FILE "config.json"
-#define STATE_MAX (4u << 20)
-#define ID_MAX 1024
+#define CONFIG_FILE   "config.json"
+#define STATE_MAX     (4u << 20)
+#define ID_MAX	      1024
 
 int container_check_id(const char *id, struct err *e)
 {
@@ -35,8 +35,10 @@ int container_check_id(const char *id, struct err *e)
 		return err_set(e, EINVAL, "container id cannot be empty");
 	if (len > ID_MAX || strcmp(id, ".") == 0 || strcmp(id, "..") == 0 ||
 	    strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-") != len)
-		return err_set(e, EINVAL,
-			       "invalid id format '%.64s': use letters, digits and _ + . - only, at most %d of them", id, ID_MAX);
+		return err_set(
+			e, EINVAL,
+			"invalid id format '%.64s': use letters, digits and _ + . - only, at most %d of them", id,
+			ID_MAX);
 	return 0;
 }
 
@@ -248,7 +250,8 @@ int container_new(const struct runtime *rt, const char *id, struct container *re
 
 	for (int tries = 0; r == 0 && c.dir_fd < 0; tries++) {
 		if (tries == 100) {
-			r = err_set(e, EAGAIN, "container directory %s keeps appearing and going; try again", c.dir);
+			r = err_set(e, EAGAIN, "container directory %s keeps appearing and going; try again",
+				    c.dir);
 		} else if (mkdir(c.dir, 0700) == 0) {
 			c.dir_fd = open_dir(c.dir, NULL);
 			/* Wait: a sweep may have taken the new directory for a leftover, and is about to remove it. */
@@ -410,9 +413,9 @@ static json_t *guess_cgroup(const struct container *c)
 	if (cgroup_hierarchies(&h, &n, NULL) < 0)
 		n = 0;
 	for (size_t i = 0; i < n; i++)
-		(void)json_array_append_new(dirs, json_pack("{s:s, s:s, s:b, s:i, s:b, s:b}", "name", h[i].name, "data",
-							    h[i].data, "v2", (int)h[i].is_v2, "parents", 0, "delegated",
-							    0, "throttled", 0));
+		(void)json_array_append_new(dirs, json_pack("{s:s, s:s, s:b, s:i, s:b, s:b}", "name", h[i].name,
+							    "data", h[i].data, "v2", (int)h[i].is_v2, "parents", 0,
+							    "delegated", 0, "throttled", 0));
 	path = known ? json_string(spec.linux_.cgroups_path) : json_sprintf("/caisson/%s", c->id);
 	return json_pack("{s:s, s:o, s:i, s:o}", "driver", "cgroupfs", "path", path, "owner", 0, "dirs", dirs);
 }
@@ -494,9 +497,10 @@ const char *container_status_name(enum container_status s)
 json_t *container_state_json(const struct container *c, enum container_status status)
 {
 	bool dead = status == CONTAINER_STOPPED;
-	json_t *o = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s}", "ociVersion", "1.2.0", "id", c->id, "pid",
-			      dead ? 0 : (int)c->init_pid, "status", container_status_name(status), "bundle", c->bundle,
-			      "rootfs", c->rootfs ? c->rootfs : "", "created", c->created, "owner", "");
+	json_t *o = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s}", "ociVersion", "1.2.0", "id", c->id,
+			      "pid", dead ? 0 : (int)c->init_pid, "status", container_status_name(status),
+			      "bundle", c->bundle, "rootfs", c->rootfs ? c->rootfs : "", "created", c->created,
+			      "owner", "");
 
 	if (o && c->annotations && json_object_size(c->annotations) > 0)
 		(void)json_object_set(o, "annotations", c->annotations);

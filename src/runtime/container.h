@@ -21,8 +21,8 @@ struct runtime {
 	const char *libexec_dir; /* where the supervisor's programs are */
 	bool systemd_cgroup;
 	bool debug;
-	int proc_fd; /* O_PATH /proc */
-	int etc_fd;  /* O_PATH /etc */
+	int proc_fd;			 /* O_PATH /proc */
+	int etc_fd;			 /* O_PATH /etc */
 	void (*warn)(const char *text);	 /* log a line; never NULL */
 	void (*trace)(const char *text); /* with --debug; never NULL */
 };
@@ -46,11 +46,11 @@ struct container {
 	struct pidref init; /* empty when it is dead */
 	pid_t init_pid;	    /* as saved */
 	uint64_t init_start;
-	json_t *annotations; /* owned, may be NULL */
+	json_t *annotations;  /* owned, may be NULL */
 	json_t *cgroup_saved; /* owned, may be NULL */
-	char *cgroups_path; /* as asked for; what recovery of a half-made container goes by */
-	uint64_t rootfs_dev; /* of the overlay that we mounted, 0: the root is not one */
-	uint64_t engine_dev; /* of the engine's overlay over the same layers */
+	char *cgroups_path;   /* as asked for; what recovery of a half-made container goes by */
+	uint64_t rootfs_dev;  /* of the overlay that we mounted, 0: the root is not one */
+	uint64_t engine_dev;  /* of the engine's overlay over the same layers */
 	bool systemd_cgroup, creating, delegated, has_poststart, has_poststop;
 	bool supervised; /* a monitor takes its trapped calls */
 };

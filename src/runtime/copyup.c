@@ -56,7 +56,8 @@ static int copy_entry(int from, int to, const char *name, int depth)
 	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	if (S_ISDIR(st.st_mode)) {
-		_cleanup_close_ int sub_from = tree_open_child(from, name, O_RDONLY | O_DIRECTORY), sub_to = -EBADF;
+		_cleanup_close_ int sub_from = tree_open_child(from, name, O_RDONLY | O_DIRECTORY),
+				    sub_to = -EBADF;
 
 		if (sub_from == -EXDEV)
 			return 0; /* another mount: not part of the root file system */

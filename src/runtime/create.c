@@ -135,11 +135,13 @@ static int read_bundle(struct create *c, struct err *e)
 		return err_sys(e, -r, "bundle %s", bundle);
 	/* Neither a fifo, on which we would wait for ever, nor a link. */
 	if (fstatat(dir, "config.json", &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
-		return err_set(e, EINVAL, "config.json in bundle %s is not a regular file; put the file itself there",
+		return err_set(e, EINVAL,
+			       "config.json in bundle %s is not a regular file; put the file itself there",
 			       c->bundle);
 	r = io_read_at(dir, "config.json", OCI_CONFIG_MAX, &c->config, &c->config_len);
 	if (r == -EFBIG)
-		return err_set(e, EFBIG, "config.json in bundle %s has more than %u MiB", c->bundle, OCI_CONFIG_MAX >> 20);
+		return err_set(e, EFBIG, "config.json in bundle %s has more than %u MiB", c->bundle,
+			       OCI_CONFIG_MAX >> 20);
 	if (r == -ENOENT)
 		return err_set(e, ENOENT, "JSON specification file config.json not found in bundle %s", c->bundle);
 	if (r < 0)
@@ -154,21 +156,25 @@ static int check_process(const struct create *c, struct err *e)
 	if (!c->spec.has_process)
 		return err_set(e, EINVAL, "config.json: process: is needed to create a container");
 	if (p->terminal && !c->o->console_socket && c->o->console_fd < 0)
-		return err_set(e, EINVAL,
-			       "cannot allocate tty if runc will detach without setting console socket: give --console-socket, "
-			       "or set process.terminal to false");
+		return err_set(
+			e, EINVAL,
+			"cannot allocate tty if runc will detach without setting console socket: give --console-socket, "
+			"or set process.terminal to false");
 	if (!p->terminal && c->o->console_socket)
-		return err_set(e, EINVAL,
-			       "cannot use console socket if runc will not detach or allocate tty: process.terminal is false");
+		return err_set(
+			e, EINVAL,
+			"cannot use console socket if runc will not detach or allocate tty: process.terminal is false");
 	if (p->user.uid >= ID_RANGE || p->user.gid >= ID_RANGE)
 		return err_set(e, EINVAL,
 			       "config.json: process.user: %u:%u is outside of the 65536 ids that a container has",
 			       p->user.uid, p->user.gid);
 	for (size_t i = 0; i < p->user.n_additional_gids; i++)
 		if (p->user.additional_gids[i] >= ID_RANGE)
-			return err_set(e, EINVAL,
-				       "config.json: process.user.additionalGids: %u is outside of the 65536 ids that a "
-				       "container has", p->user.additional_gids[i]);
+			return err_set(
+				e, EINVAL,
+				"config.json: process.user.additionalGids: %u is outside of the 65536 ids that a "
+				"container has",
+				p->user.additional_gids[i]);
 	return 0;
 }
 
@@ -206,7 +212,8 @@ static int judge(struct create *c, struct err *e)
 	if (r == 0)
 		r = confine_lsm_check(c->spec.process.apparmor_profile, c->spec.process.selinux_label, e);
 	if (r == 0 && hooks && !c->settings.allow_hooks)
-		r = err_set(e, EPERM, "config.json: hooks: not allowed by caisson.allowHooks in %s", c->settings.file);
+		r = err_set(e, EPERM, "config.json: hooks: not allowed by caisson.allowHooks in %s",
+			    c->settings.file);
 	return r;
 }
 
@@ -399,9 +406,7 @@ static void drop_supervisor(struct create *c)
 static uint64_t new_namespaces(const struct create *c)
 {
 	static const uint64_t flags[OCI_NS_COUNT] = {
-		[OCI_NS_PID] = CLONE_NEWPID,
-		[OCI_NS_NETWORK] = CLONE_NEWNET,
-		[OCI_NS_UTS] = CLONE_NEWUTS,
+		[OCI_NS_PID] = CLONE_NEWPID, [OCI_NS_NETWORK] = CLONE_NEWNET, [OCI_NS_UTS] = CLONE_NEWUTS,
 		/* ipc: by init when it is container root, to whom the root of mqueue then belongs */
 	};
 	uint64_t out = c->joined.userns_fd >= 0 ? 0 : CLONE_NEWUSER;
@@ -500,7 +505,8 @@ static int clone_init(struct create *c, struct err *e)
 	c->sync_init = fd_close(c->sync_init);
 	r = pidref_open(c->rt->proc_fd, pid, 0, &c->init);
 	if (r < 0)
-		return err_sys(e, -r, r == -ESRCH ? "container init %d died early" : "look at container init %d", (int)pid);
+		return err_sys(e, -r, r == -ESRCH ? "container init %d died early" : "look at container init %d",
+			       (int)pid);
 	/* Not saved before the end: should we be killed, init sees it and exits, and its groups tell who is left. */
 	c->c.init_pid = pid;
 	c->c.init_start = c->init.start;
@@ -765,14 +771,28 @@ static void create_done(struct create *c)
 	container_done(&c->c);
 }
 
-int create_container(const struct runtime *rt, const struct create_options *o, struct container *ret, struct err *e)
+int create_container(const struct runtime *rt, const struct create_options *o, struct container *ret,
+		     struct err *e)
 {
 	struct create c = {
-		.rt = rt, .o = o, .c = CONTAINER_EMPTY, .init = { .fd = -EBADF }, .hooks = HOOK_RUNNER_EMPTY,
+		.rt = rt,
+		.o = o,
+		.c = CONTAINER_EMPTY,
+		.init = { .fd = -EBADF },
+		.hooks = HOOK_RUNNER_EMPTY,
 		.super = SUPERVISOR_EMPTY,
-		.plan = { .root = { .fd = -EBADF, .parent_fd = -EBADF } }, .joined = JOINED_EMPTY,
-		.ids_fd = -EBADF, .host_mntns = -EBADF, .sync = -EBADF, .sync_init = -EBADF, .start_fd = -EBADF,
-		.console_fd = -EBADF, .userns_fd = -EBADF, .netns_fd = -EBADF, .pidns_fd = -EBADF, .pid_file_dir = -EBADF,
+		.plan = { .root = { .fd = -EBADF, .parent_fd = -EBADF } },
+		.joined = JOINED_EMPTY,
+		.ids_fd = -EBADF,
+		.host_mntns = -EBADF,
+		.sync = -EBADF,
+		.sync_init = -EBADF,
+		.start_fd = -EBADF,
+		.console_fd = -EBADF,
+		.userns_fd = -EBADF,
+		.netns_fd = -EBADF,
+		.pidns_fd = -EBADF,
+		.pid_file_dir = -EBADF,
 	};
 	int r = container_check_id(o->id, e);
 

@@ -9,9 +9,9 @@
 #include "runtime/container.h"
 
 struct create_options {
-	const char *id, *bundle;	 /* bundle NULL: working directory */
+	const char *id, *bundle; /* bundle NULL: working directory */
 	const char *console_socket, *pid_file;
-	int console_fd;			 /* instead of console_socket: connected socket, borrowed, -EBADF when none (run) */
+	int console_fd; /* instead of console_socket: connected socket, borrowed, -EBADF when none (run) */
 	bool no_pivot, no_new_keyring;
 	unsigned preserve_fds;
 };
@@ -21,7 +21,8 @@ struct create_options {
  * processes, groups, ids, files. Must be called in a process that may change its mount namespace for good.
  * @ret: may be NULL; holds the container's lock until container_done().
  */
-int create_container(const struct runtime *rt, const struct create_options *o, struct container *ret, struct err *e);
+int create_container(const struct runtime *rt, const struct create_options *o, struct container *ret,
+		     struct err *e);
 
 /* create_stage_name() - the stages in the order in which they run; NULL at the end. */
 const char *create_stage_name(size_t i);

@@ -33,8 +33,8 @@ struct exec {
 	const struct exec_options *o;
 	struct container c;
 	struct oci_spec spec;
-	struct oci_process own;	     /* --process */
-	struct oci_process process;  /* what runs: shallow, points into the two above and into the options */
+	struct oci_process own;	    /* --process */
+	struct oci_process process; /* what runs: shallow, points into the two above and into the options */
 	struct seccomp_program seccomp, traps;
 	struct pidref task;
 	struct cgroup *cg;
@@ -154,10 +154,12 @@ static int check(const struct exec *x, struct err *e)
 			       p->user.uid, p->user.gid);
 	for (size_t i = 0; i < p->user.n_additional_gids; i++)
 		if (p->user.additional_gids[i] >= ID_RANGE)
-			return err_set(e, EINVAL, "exec: group %u is outside of the 65536 ids that a container has",
+			return err_set(e, EINVAL,
+				       "exec: group %u is outside of the 65536 ids that a container has",
 				       p->user.additional_gids[i]);
 	if (p->terminal && x->o->detach && !x->o->console_socket)
-		return err_set(e, EINVAL, "cannot allocate tty if runc will detach without setting console socket: give "
+		return err_set(e, EINVAL,
+			       "cannot allocate tty if runc will detach without setting console socket: give "
 			       "--console-socket");
 	if (!p->terminal && x->o->console_socket)
 		return err_set(e, EINVAL, "cannot use console socket if runc will not detach or allocate tty");
@@ -250,7 +252,8 @@ static void __attribute__((noreturn)) task_main(struct exec *x)
 	if (r == 0 && (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
 		       syscall(SYS_setresuid, 0, 0, 0) < 0))
 		r = err_sys(&e, errno, "become container root");
-	(void)prctl(PR_SET_DUMPABLE, 0); /* what a change of ids sets it to is the host's choice (fs.suid_dumpable) */
+	(void)prctl(PR_SET_DUMPABLE,
+		    0); /* what a change of ids sets it to is the host's choice (fs.suid_dumpable) */
 	/* Keys of whoever runs the engine are none of the container's (A63). */
 	if (r == 0)
 		r = confine_new_keyring(x->c.id, &e);
@@ -270,9 +273,9 @@ static void __attribute__((noreturn)) task_main(struct exec *x)
 	_exit(255);
 }
 
-#define ALL_NAMESPACES                                                                                                 \
-	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |  \
-	 CLONE_NEWTIME)
+#define ALL_NAMESPACES                                                                             \
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
+	 CLONE_NEWCGROUP | CLONE_NEWTIME)
 
 /*
  * A helper enters all namespaces at once and clones the process as our child; it is itself never in the container's
@@ -416,8 +419,14 @@ static int run_task(struct exec *x, int *ret_status, struct err *e)
 int exec_container(const struct runtime *rt, const struct exec_options *o, int *ret_status, struct err *e)
 {
 	struct exec x = {
-		.rt = rt, .o = o, .c = CONTAINER_EMPTY, .task = { .fd = -EBADF },
-		.sync = -EBADF, .sync_task = -EBADF, .console_fd = -EBADF, .proc_fd = -EBADF,
+		.rt = rt,
+		.o = o,
+		.c = CONTAINER_EMPTY,
+		.task = { .fd = -EBADF },
+		.sync = -EBADF,
+		.sync_task = -EBADF,
+		.console_fd = -EBADF,
+		.proc_fd = -EBADF,
 	};
 	int r = prepare(&x, e);
 

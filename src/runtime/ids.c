@@ -17,11 +17,11 @@
 #include "base/num.h"
 #include "codec/idtext.h"
 
-#define SLOT_FILE_MAX (1u << 20)
+#define SLOT_FILE_MAX	 (1u << 20)
 #define ACCOUNT_FILE_MAX (64u << 20)
-#define LOCK_FILE ".lock"
-#define SCAN_FILE "foreign"
-#define SCAN_SECONDS 5
+#define LOCK_FILE	 ".lock"
+#define SCAN_FILE	 "foreign"
+#define SCAN_SECONDS	 5
 
 /* One bit per range of the pool: set = not to be handed out. */
 struct slots {
@@ -55,7 +55,8 @@ int ids_open(const char *path, struct err *e)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, errno, "open id registry %s", path);
 	if (st.st_uid != 0 || (st.st_mode & 022))
-		return err_set(e, EPERM, "id registry %s must belong to root and be writable by nobody else; remove it",
+		return err_set(e, EPERM,
+			       "id registry %s must belong to root and be writable by nobody else; remove it",
 			       path);
 	return TAKE_FD(fd);
 }
@@ -160,8 +161,9 @@ static int mark_processes(struct slots *s, int ids_fd, int proc_fd, bool fresh, 
 	struct stat st;
 	char *line;
 
-	if (fresh || fstatat(ids_fd, SCAN_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 || clock_gettime(CLOCK_REALTIME, &now) < 0 ||
-	    now.tv_sec < st.st_mtim.tv_sec || now.tv_sec - st.st_mtim.tv_sec > SCAN_SECONDS ||
+	if (fresh || fstatat(ids_fd, SCAN_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    clock_gettime(CLOCK_REALTIME, &now) < 0 || now.tv_sec < st.st_mtim.tv_sec ||
+	    now.tv_sec - st.st_mtim.tv_sec > SCAN_SECONDS ||
 	    io_read_at(ids_fd, SCAN_FILE, SLOT_FILE_MAX, &text, NULL) < 0)
 		return scan_processes(s, ids_fd, proc_fd, e);
 	for (char *p = text; (line = strsep(&p, "\n"));) {
@@ -223,7 +225,8 @@ static bool range_has_root_process(uint32_t base)
 	return getpriority(PRIO_USER, base) != -1 || errno != ESRCH;
 }
 
-static int find_free(struct slots *s, int ids_fd, int proc_fd, int etc_fd, bool reclaim, uint32_t *ret, struct err *e)
+static int find_free(struct slots *s, int ids_fd, int proc_fd, int etc_fd, bool reclaim, uint32_t *ret,
+		     struct err *e)
 {
 	int r;
 
@@ -258,8 +261,8 @@ static int write_slot(int ids_fd, uint32_t base, const char *text, struct err *e
 	return r < 0 ? err_sys(e, -r, "write id registry entry %s", name) : 0;
 }
 
-int ids_alloc(int ids_fd, int proc_fd, int etc_fd, const struct ids_pool *pool, const char *owner, uint32_t *ret_base,
-	      struct err *e)
+int ids_alloc(int ids_fd, int proc_fd, int etc_fd, const struct ids_pool *pool, const char *owner,
+	      uint32_t *ret_base, struct err *e)
 {
 	_cleanup_free_ uint8_t *used = calloc(pool->count, 1);
 	_cleanup_free_ char *text = NULL;
@@ -279,10 +282,11 @@ int ids_alloc(int ids_fd, int proc_fd, int etc_fd, const struct ids_pool *pool, 
 	if (r < 0)
 		return r;
 	if (r == 0)
-		return err_set(e, EAGAIN,
-			       "no free id range: all %u ranges of 65536 ids from %u on are in use or belong to other "
-			       "accounts; delete containers or enlarge caisson.idPool in the settings",
-			       pool->count, pool->first);
+		return err_set(
+			e, EAGAIN,
+			"no free id range: all %u ranges of 65536 ids from %u on are in use or belong to other "
+			"accounts; delete containers or enlarge caisson.idPool in the settings",
+			pool->count, pool->first);
 	r = write_slot(ids_fd, base, text, e);
 	if (r == 0)
 		*ret_base = base;

@@ -30,8 +30,8 @@ int ids_open(const char *path, struct err *e);
  * @proc_fd, @etc_fd: O_PATH of /proc and /etc
  * Return: 0; -EAGAIN with text when no range is free.
  */
-int ids_alloc(int ids_fd, int proc_fd, int etc_fd, const struct ids_pool *pool, const char *owner, uint32_t *ret_base,
-	      struct err *e);
+int ids_alloc(int ids_fd, int proc_fd, int etc_fd, const struct ids_pool *pool, const char *owner,
+	      uint32_t *ret_base, struct err *e);
 
 /* ids_share() - @owner also uses the range @base, which must be in use. */
 int ids_share(int ids_fd, uint32_t base, const char *owner, struct err *e);

@@ -83,8 +83,8 @@ static int enter_time_namespace(const struct init_args *a, struct err *e)
 		r = snprintf(text, sizeof text, "boottime -%lld %ld\n", (long long)now.tv_sec + 1,
 			     1000000000L - now.tv_nsec);
 	if (l->has_monotonic_offset)
-		(void)snprintf(text + r, sizeof text - (size_t)r, "monotonic %lld %lld\n", (long long)l->monotonic_secs,
-			       (long long)l->monotonic_nanosecs);
+		(void)snprintf(text + r, sizeof text - (size_t)r, "monotonic %lld %lld\n",
+			       (long long)l->monotonic_secs, (long long)l->monotonic_nanosecs);
 	r = io_put_at(a->proc_fd, "self/timens_offsets", text);
 	if (r < 0)
 		return err_sys(e, -r, "write time namespace offsets");
@@ -100,7 +100,8 @@ static int become_container_root(struct err *e)
 		return err_sys(e, errno, "drop groups");
 	if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)
 		return err_sys(e, errno, "become container root");
-	(void)prctl(PR_SET_DUMPABLE, 0); /* what a change of ids sets it to is the host's choice (fs.suid_dumpable) */
+	(void)prctl(PR_SET_DUMPABLE,
+		    0); /* what a change of ids sets it to is the host's choice (fs.suid_dumpable) */
 	return 0;
 }
 
@@ -162,7 +163,8 @@ static int write_sysctls(const struct init_args *a, int proc_fd, struct err *e)
 		else if (r == 0)
 			r = io_put_at(proc_fd, path, value);
 		if (r < 0)
-			return err_sys(e, -r, "linux.sysctl: write \"%s\" to %s", l->sysctl[i].value, l->sysctl[i].key);
+			return err_sys(e, -r, "linux.sysctl: write \"%s\" to %s", l->sysctl[i].value,
+				       l->sysctl[i].key);
 	}
 	return 0;
 }

@@ -21,12 +21,12 @@ struct init_args {
 	const char *id;
 	const char *state, *created_state; /* OCI state texts for hooks that run inside */
 	const char *stage_at;
-	int sync;	  /* socket to the runtime (SOCK_SEQPACKET) */
-	int start_fd;	  /* listening start socket */
-	int proc_fd;	  /* the host's procfs; closed before anything of the container is touched */
-	int console_fd;	  /* connected console socket, or -EBADF */
+	int sync;	/* socket to the runtime (SOCK_SEQPACKET) */
+	int start_fd;	/* listening start socket */
+	int proc_fd;	/* the host's procfs; closed before anything of the container is touched */
+	int console_fd; /* connected console socket, or -EBADF */
 	bool new_ns[OCI_NS_COUNT];
-	const struct cgroup_entry *entry; /* groups to move into first; NULL: the runtime moves us */
+	const struct cgroup_entry *entry;    /* groups to move into first; NULL: the runtime moves us */
 	const struct seccomp_program *traps; /* of the supervisor */
 	bool new_keyring, notify;
 	unsigned preserve_fds;
@@ -86,7 +86,7 @@ struct run_args {
 	const struct oci_process *process;
 	const struct oci_linux *linux_;
 	const struct seccomp_program *seccomp, *traps; /* the profile; the supervisor's filter, n 0 without */
-	int proc_fd; /* clean procfs */
+	int proc_fd;				       /* clean procfs */
 	int notify_fd; /* socket to whoever takes the seccomp listener, or -EBADF */
 	unsigned preserve_fds;
 	const char *extra_env[4]; /* NULL-terminated */

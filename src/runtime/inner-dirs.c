@@ -103,7 +103,9 @@ static int fill(int dir, const char *name, int image_fd, struct err *e)
 	fd = openat(dir, temporary, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, errno, "open %s", temporary);
-	r = image_fd >= 0 ? tree_copy(image_fd, fd, e) : fchmod(fd, 0755) < 0 ? err_sys(e, errno, "%s", temporary) : 0;
+	r = image_fd >= 0	   ? tree_copy(image_fd, fd, e)
+	    : fchmod(fd, 0755) < 0 ? err_sys(e, errno, "%s", temporary)
+				   : 0;
 	if (r == 0 && renameat(dir, temporary, dir, name) < 0)
 		r = err_sys(e, errno, "rename %s", temporary);
 	if (r < 0)

@@ -26,9 +26,9 @@ static const struct {
 	const char *file; /* below /proc/PID/ns */
 	int type;
 } kinds[OCI_NS_COUNT] = {
-	[OCI_NS_PID] = { "pid", CLONE_NEWPID },	    [OCI_NS_NETWORK] = { "net", CLONE_NEWNET },
-	[OCI_NS_MOUNT] = { "mnt", CLONE_NEWNS },    [OCI_NS_IPC] = { "ipc", CLONE_NEWIPC },
-	[OCI_NS_UTS] = { "uts", CLONE_NEWUTS },	    [OCI_NS_USER] = { "user", CLONE_NEWUSER },
+	[OCI_NS_PID] = { "pid", CLONE_NEWPID },		 [OCI_NS_NETWORK] = { "net", CLONE_NEWNET },
+	[OCI_NS_MOUNT] = { "mnt", CLONE_NEWNS },	 [OCI_NS_IPC] = { "ipc", CLONE_NEWIPC },
+	[OCI_NS_UTS] = { "uts", CLONE_NEWUTS },		 [OCI_NS_USER] = { "user", CLONE_NEWUSER },
 	[OCI_NS_CGROUP] = { "cgroup", CLONE_NEWCGROUP }, [OCI_NS_TIME] = { "time", CLONE_NEWTIME },
 };
 
@@ -103,16 +103,19 @@ static int take_owner(enum oci_ns ns, int fd, const char *path, int host_userns,
 		return err_sys(e, errno, "linux.namespaces: owner of %s namespace %s", oci_ns_name(ns), path);
 	if (same_ns(owner, host_userns)) {
 		if (ns == OCI_NS_PID || ns == OCI_NS_IPC)
-			return err_set(e, EPERM,
-				       "linux.namespaces: the %s namespace %s belongs to a container that is not isolated; "
-				       "start that one with this runtime, too", oci_ns_name(ns), path);
+			return err_set(
+				e, EPERM,
+				"linux.namespaces: the %s namespace %s belongs to a container that is not isolated; "
+				"start that one with this runtime, too",
+				oci_ns_name(ns), path);
 		j->netns_is_hosts |= ns == OCI_NS_NETWORK;
 		return 0;
 	}
 	if (j->userns_fd >= 0 && !same_ns(owner, j->userns_fd))
-		return err_set(e, EPERM,
-			       "linux.namespaces: the namespaces to join belong to different containers; join those of one "
-			       "container only");
+		return err_set(
+			e, EPERM,
+			"linux.namespaces: the namespaces to join belong to different containers; join those of one "
+			"container only");
 	if (j->userns_fd < 0)
 		j->userns_fd = TAKE_FD(owner);
 	return 0;
@@ -133,12 +136,15 @@ static int join_one(const struct runtime *rt, enum oci_ns ns, const char *path, 
 	if (*ret_is_host)
 		return 0;
 	if (ns == OCI_NS_MOUNT)
-		return err_set(e, ENOTSUP,
-			       "linux.namespaces: joining a mount namespace (%s) is not supported: a container has a root "
-			       "file system of its own", path);
+		return err_set(
+			e, ENOTSUP,
+			"linux.namespaces: joining a mount namespace (%s) is not supported: a container has a root "
+			"file system of its own",
+			path);
 	if (ns == OCI_NS_USER) {
 		if (j->userns_fd >= 0 && !same_ns(fd, j->userns_fd))
-			return err_set(e, EPERM, "linux.namespaces: user namespace %s is not that of the other namespaces",
+			return err_set(e, EPERM,
+				       "linux.namespaces: user namespace %s is not that of the other namespaces",
 				       path);
 		if (j->userns_fd < 0)
 			j->userns_fd = TAKE_FD(fd);

@@ -23,8 +23,8 @@ struct joined {
 	bool netns_is_hosts;
 };
 
-#define JOINED_EMPTY                                                                                                   \
-	((struct joined){ .ns_fd = { -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF },                \
+#define JOINED_EMPTY                                                                                   \
+	((struct joined){ .ns_fd = { -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF }, \
 			  .userns_fd = -EBADF })
 
 int joined_open(const struct runtime *rt, const struct oci_spec *spec, struct joined *ret, struct err *e);

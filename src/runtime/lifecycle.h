@@ -38,7 +38,7 @@ int console_receive(int fd, struct err *e);
 
 struct exec_options {
 	const char *id;
-	const char *process; /* file with an OCI process object, or NULL */
+	const char *process;	 /* file with an OCI process object, or NULL */
 	const char *const *args; /* NULL-terminated, when no process file */
 	const char *cwd, *apparmor, *label, *user, *pid_file, *console_socket, *cgroup;
 	const char **env, **caps, **gids; /* NULL-terminated additions */

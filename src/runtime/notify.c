@@ -31,7 +31,8 @@ int notify_prepare(const struct container *c, char **ret, struct err *e)
 
 int notify_listen(const struct container *c, int *ret, struct err *e)
 {
-	_cleanup_close_ int dir = openat(c->dir_fd, DIR_NAME, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd = -EBADF;
+	_cleanup_close_ int dir = openat(c->dir_fd, DIR_NAME, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+			    fd = -EBADF;
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
 	*ret = -EBADF;

@@ -31,8 +31,8 @@ static const char *below(const char *path, const char *prefix)
 }
 
 /* Find the mount with MNT_ID and, of all mounts of its file system, the one that shows most of it. */
-static int find_pair(const char *text, uint64_t mnt_id, struct mountinfo *own, struct mountinfo *widest, char **ret_own,
-		     char **ret_widest)
+static int find_pair(const char *text, uint64_t mnt_id, struct mountinfo *own, struct mountinfo *widest,
+		     char **ret_own, char **ret_widest)
 {
 	_cleanup_free_ char *first = strdup(text), *second = strdup(text);
 	struct mountinfo m;
@@ -87,8 +87,8 @@ static char *join(const char *dir, const char *rest)
  * Where does this object lie if one ignores bind mounts? "/var/lib/docker/volumes/v/_data" that is a bind mount of
  * /etc/docker is /etc/docker. A whole file system that is mounted twice is at the older place.
  */
-static int real_location(const struct runtime *rt, const char *path, uint64_t mnt_id, char **ret_path, char **ret_fstype,
-			 char **ret_mount_point)
+static int real_location(const struct runtime *rt, const char *path, uint64_t mnt_id, char **ret_path,
+			 char **ret_fstype, char **ret_mount_point)
 {
 	_cleanup_free_ char *text = NULL, *own_text = NULL, *widest_text = NULL, *fs_path = NULL;
 	struct mountinfo own = { 0 }, widest = { 0 };
@@ -150,15 +150,17 @@ static int refuse(const char *source, const char *rule, struct err *e)
 {
 	bool curable = !rule || strncmp(rule, "not below", 9) == 0;
 
-	return err_set(e, EPERM,
-		       "error in the container spec: can't mount %s because it's configured as a restricted host mount (%s%s)",
-		       source, rule ? rule : "deny by default",
-		       curable ? "; to allow it, an administrator lists its directory under filesharingAllowedDirectories in "
-				 "the settings" : "");
+	return err_set(
+		e, EPERM,
+		"error in the container spec: can't mount %s because it's configured as a restricted host mount (%s%s)",
+		source, rule ? rule : "deny by default",
+		curable ? "; to allow it, an administrator lists its directory under filesharingAllowedDirectories in "
+			  "the settings"
+			: "");
 }
 
-int source_judge(const struct plan *p, const struct bind_context *ctx, const struct source_info *s, const char *source,
-		 struct bind_decision *ret, struct err *e)
+int source_judge(const struct plan *p, const struct bind_context *ctx, const struct source_info *s,
+		 const char *source, struct bind_decision *ret, struct err *e)
 {
 	const struct bind_source src = {
 		.path = s->path,
@@ -208,9 +210,11 @@ int plan_bind(const struct runtime *rt, struct plan *p, struct planned_mount *m,
 	if (d.force_read_only)
 		m->opt.set |= MOUNT_ATTR_RDONLY, m->opt.rec_set |= MOUNT_ATTR_RDONLY;
 	if ((m->spec->uid_mappings.n || m->spec->gid_mappings.n) && d.verdict != BIND_ENGINE)
-		return err_set(e, EPERM,
-			       "id mappings of its own are for engine-managed sources only; %s is a shared host directory, "
-			       "mapped by the settings (caisson.shares)", source);
+		return err_set(
+			e, EPERM,
+			"id mappings of its own are for engine-managed sources only; %s is a shared host directory, "
+			"mapped by the settings (caisson.shares)",
+			source);
 	m->kind = MOUNT_STAGED;
 	m->staged = STAGED_BIND;
 	m->is_dir = S_ISDIR(s.st.st_mode);

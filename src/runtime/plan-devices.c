@@ -23,12 +23,10 @@ static const struct oci_device safe_devices[] = {
 
 /* Beyond the nodes: ptys and the console, and making (not opening) any node, which the kernel judges by capability. */
 static const struct cgroup_device always_rules[] = {
-	{ 'c', -1, -1, false, false, true }, { 'b', -1, -1, false, false, true },
-	{ 'c', 1, 3, true, true, true },     { 'c', 1, 5, true, true, true },
-	{ 'c', 1, 7, true, true, true },     { 'c', 1, 8, true, true, true },
-	{ 'c', 1, 9, true, true, true },     { 'c', 5, 0, true, true, true },
-	{ 'c', 5, 1, true, true, true },     { 'c', 5, 2, true, true, true },
-	{ 'c', 136, -1, true, true, true },
+	{ 'c', -1, -1, false, false, true }, { 'b', -1, -1, false, false, true }, { 'c', 1, 3, true, true, true },
+	{ 'c', 1, 5, true, true, true },     { 'c', 1, 7, true, true, true },	  { 'c', 1, 8, true, true, true },
+	{ 'c', 1, 9, true, true, true },     { 'c', 5, 0, true, true, true },	  { 'c', 5, 1, true, true, true },
+	{ 'c', 5, 2, true, true, true },     { 'c', 136, -1, true, true, true },
 };
 
 static bool same_device(const struct oci_device *a, const struct oci_device *b)
@@ -91,8 +89,11 @@ int plan_devices(struct plan *p, struct err *e)
 		if (d.type == 'u')
 			d.type = 'c';
 		if (strncmp(d.path, "/dev/", 5) != 0 || !lex_is_clean(d.path))
-			return err_set(e, ENOTSUP, "config.json: linux.devices[%zu]: %s must lie below /dev, without \"..\" and the "
-				       "like", i, d.path);
+			return err_set(
+				e, ENOTSUP,
+				"config.json: linux.devices[%zu]: %s must lie below /dev, without \"..\" and the "
+				"like",
+				i, d.path);
 		if (d.type == 'p' || find_safe(&d)) {
 			put_device(p, &d);
 			continue;
@@ -105,10 +106,11 @@ int plan_devices(struct plan *p, struct err *e)
 		}
 		/* --privileged lists whatever the host has: a container gets none of it (E21). */
 		if (!privileged)
-			return err_set(e, EPERM,
-				       "host device %s (%c %lld:%lld) is not allowed in an isolated container; to allow it, an "
-				       "administrator lists it under caisson.allowedDevices in the settings",
-				       d.path, d.type, (long long)d.major, (long long)d.minor);
+			return err_set(
+				e, EPERM,
+				"host device %s (%c %lld:%lld) is not allowed in an isolated container; to allow it, an "
+				"administrator lists it under caisson.allowedDevices in the settings",
+				d.path, d.type, (long long)d.major, (long long)d.minor);
 	}
 	return 0;
 }

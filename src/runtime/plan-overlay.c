@@ -36,8 +36,8 @@ static char *options_text(const struct mount_options *o)
 	return text;
 }
 
-static int open_layer(const struct runtime *rt, const struct plan *p, const struct bind_context *ctx, const char *path,
-		      struct source_map *ret_map, struct err *e)
+static int open_layer(const struct runtime *rt, const struct plan *p, const struct bind_context *ctx,
+		      const char *path, struct source_map *ret_map, struct err *e)
 {
 	_cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_(source_info_done) struct source_info s = { 0 };

@@ -23,7 +23,8 @@
 #define MOUNTINFO_MAX (64u << 20)
 
 /* The mountinfo line of mount MNT_ID; its strings point into *RET_TEXT. */
-static int find_mount(const struct runtime *rt, uint64_t mnt_id, struct mountinfo *ret, char **ret_text, struct err *e)
+static int find_mount(const struct runtime *rt, uint64_t mnt_id, struct mountinfo *ret, char **ret_text,
+		      struct err *e)
 {
 	_cleanup_free_ char *text = NULL;
 	struct mountinfo m;
@@ -151,18 +152,22 @@ static int plan_overlay(const struct runtime *rt, struct plan *p, int fd, int *r
 	if (r < 0)
 		return r;
 	if (strcmp(m.root, "/") != 0 || !is_root)
-		return err_set(e, EINVAL,
-			       "root file system %s is a directory inside an overlay, which cannot be id-mapped; give the "
-			       "overlay's own mount point as root.path, or a directory on ext4, xfs or btrfs", p->rootfs);
+		return err_set(
+			e, EINVAL,
+			"root file system %s is a directory inside an overlay, which cannot be id-mapped; give the "
+			"overlay's own mount point as root.path, or a directory on ext4, xfs or btrfs",
+			p->rootfs);
 	root->opt_text = strdup(m.super_options);
 	if (!root->opt_text)
 		return err_sys(e, ENOMEM, "root file system");
 	r = overlay_options_parse(root->opt_text, &root->opt);
 	if (r < 0)
-		return err_set(e, EINVAL, "root file system %s: overlay mount without readable lowerdir", p->rootfs);
+		return err_set(e, EINVAL, "root file system %s: overlay mount without readable lowerdir",
+			       p->rootfs);
 	base = open_base(p->rootfs, &root->opt);
 	if (base < 0 && base != AT_FDCWD)
-		return err_set(e, ENOENT, "root file system %s: overlay layers with relative paths (%s) are not found",
+		return err_set(e, ENOENT,
+			       "root file system %s: overlay layers with relative paths (%s) are not found",
 			       p->rootfs, root->opt.lower[0]);
 	if (base >= 0)
 		base_owned = base;

@@ -56,7 +56,8 @@ static int open_token(const char *directory, const char *token, int fd, const ch
 	if (r < 0)
 		return err_sys(e, -r, REFUSED "look at it", source);
 	/* The other mount: another socket, as the engine's, that is bound over it. */
-	if (!S_ISSOCK(there.st_mode) || there.st_dev != own.st_dev || there.st_ino != own.st_ino || mount != dir_mount)
+	if (!S_ISSOCK(there.st_mode) || there.st_dev != own.st_dev || there.st_ino != own.st_ino ||
+	    mount != dir_mount)
 		return err_set(e, EPERM, REFUSED "it is not the socket that the guard (caissond) made", source);
 	return TAKE_FD(at);
 }
@@ -65,17 +66,20 @@ static int open_token(const char *directory, const char *token, int fd, const ch
 static int check_owner(int at, const char *id, const char *source, struct err *e)
 {
 	/* A FIFO must not stop anybody. */
-	_cleanup_close_ int fd = openat(at, TOKEN_CONTAINER, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	_cleanup_close_ int fd =
+		openat(at, TOKEN_CONTAINER, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	_cleanup_free_ char *text = NULL;
 	struct stat st;
 	int r;
 
 	if (fd < 0 && errno == ENOENT)
-		return err_set(e, EPERM, REFUSED "it has not been granted; start the container through the guard (caissond)",
+		return err_set(e, EPERM,
+			       REFUSED "it has not been granted; start the container through the guard (caissond)",
 			       source);
 	if ((fd < 0 && (errno == ELOOP || errno == ENXIO)) ||
 	    (fd >= 0 && fstat(fd, &st) == 0 && (!S_ISREG(st.st_mode) || !is_roots_alone(&st))))
-		return err_set(e, EPERM, REFUSED "the file \"container\" beside it is not a file of root's alone", source);
+		return err_set(e, EPERM, REFUSED "the file \"container\" beside it is not a file of root's alone",
+			       source);
 	r = fd < 0 ? -errno : io_read_fd(fd, 256, &text, NULL);
 	if (r < 0 && r != -EFBIG)
 		return err_sys(e, -r, REFUSED "read the file \"container\" beside it", source);
@@ -84,7 +88,8 @@ static int check_owner(int at, const char *id, const char *source, struct err *e
 	return 0;
 }
 
-int plan_socket(const struct plan *p, struct planned_mount *m, const char *id, int fd, const char *path, struct err *e)
+int plan_socket(const struct plan *p, struct planned_mount *m, const char *id, int fd, const char *path,
+		struct err *e)
 {
 	const uint64_t always = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 	const char *directory = p->settings->socket.directory, *source = m->spec->source;

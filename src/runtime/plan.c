@@ -47,8 +47,8 @@ static int plan_special(struct planned_mount *m, enum staged_kind staged)
 	return 0;
 }
 
-static int plan_one(const struct runtime *rt, struct plan *p, struct planned_mount *m, const struct bind_context *ctx,
-		    struct err *e)
+static int plan_one(const struct runtime *rt, struct plan *p, struct planned_mount *m,
+		    const struct bind_context *ctx, struct err *e)
 {
 	const char *type = m->spec->type ? m->spec->type : "";
 	int r;
@@ -57,7 +57,8 @@ static int plan_one(const struct runtime *rt, struct plan *p, struct planned_mou
 	if (r < 0)
 		return r;
 	if (m->opt.remount)
-		return err_set(e, ENOTSUP, "option \"remount\" is not supported: give the options at the first mount");
+		return err_set(e, ENOTSUP,
+			       "option \"remount\" is not supported: give the options at the first mount");
 	if (m->opt.copy_up && strcmp(type, "tmpfs") != 0)
 		return err_set(e, EINVAL, "option \"tmpcopyup\" is for tmpfs only, not for type \"%s\"", type);
 	if ((m->opt.idmap || m->spec->uid_mappings.n || m->spec->gid_mappings.n) && !m->opt.bind &&
@@ -82,9 +83,11 @@ static int plan_one(const struct runtime *rt, struct plan *p, struct planned_mou
 		m->kind = MOUNT_INSIDE;
 		return 0;
 	}
-	return err_set(e, ENOTSUP,
-		       "type \"%s\" cannot be mounted in an isolated container; mount it on the host and bind it from a "
-		       "directory that filesharingAllowedDirectories lists", type);
+	return err_set(
+		e, ENOTSUP,
+		"type \"%s\" cannot be mounted in an isolated container; mount it on the host and bind it from a "
+		"directory that filesharingAllowedDirectories lists",
+		type);
 }
 
 static int plan_mounts(const struct runtime *rt, struct plan *p, const struct bind_context *ctx, int upper_dir,
@@ -106,7 +109,9 @@ static int plan_mounts(const struct runtime *rt, struct plan *p, const struct bi
 		r = plan_one(rt, p, m, ctx, e);
 		/* M3 has to stay as Docker words it. */
 		if (r < 0)
-			return r == -EPERM ? r : err_ctx(e, r, "config.json: mounts[%zu] (%s)", i, m->spec->destination);
+			return r == -EPERM
+				       ? r
+				       : err_ctx(e, r, "config.json: mounts[%zu] (%s)", i, m->spec->destination);
 	}
 	return 0;
 }
@@ -146,7 +151,10 @@ int plan_make(const struct runtime *rt, const struct plan_args *a, struct plan *
 		.dev_in_root = true,
 		.root = { .fd = -EBADF, .parent_fd = -EBADF },
 	};
-	const char *const protected_paths[] = { rt->root, rt->ids_path, "/etc/caisson", "/run/caisson",
+	const char *const protected_paths[] = { rt->root,
+						rt->ids_path,
+						"/etc/caisson",
+						"/run/caisson",
 						a->settings->file[0] == '/' ? a->settings->file : "/etc/caisson",
 						a->settings->socket.directory };
 	struct bind_context ctx = {

@@ -62,15 +62,14 @@ struct planned_mount {
 	enum staged_kind staged;
 	bool is_dir;
 	bool engine_tmpfs; /* a directory of the engine's on tmpfs: mounted as it is where tmpfs cannot be id-mapped */
-	bool plain;	/* belongs to the container's ids as it is: no mapping */
-	bool no_nodes;	/* holds no device node and never will: need not be nodev */
-	int fd;		/* STAGED: detached mount, owned until it is attached to the stage */
+	bool plain;	   /* belongs to the container's ids as it is: no mapping */
+	bool no_nodes;	   /* holds no device node and never will: need not be nodev */
+	int fd;		   /* STAGED: detached mount, owned until it is attached to the stage */
 	struct source_map map;
-	struct planned_root *overlay; /* STAGED_OVERLAY, owned */
+	struct planned_root *overlay;  /* STAGED_OVERLAY, owned */
 	struct planned_socket *socket; /* STAGED_BIND: a Docker socket of the container's own; owned, NULL: none */
-	char name[24]; /* on the stage */
+	char name[24];		       /* on the stage */
 };
-
 
 struct overlay_layer {
 	int fd; /* detached clone of the layer's mount with the layer as its root */
@@ -84,13 +83,13 @@ struct planned_root {
 	int fd; /* not an overlay: detached clone of root.path */
 	struct overlay_layer *lower;
 	size_t n_lower;
-	int parent_fd;	   /* overlay with upper: detached clone of the directory that holds upper and work */
+	int parent_fd;	    /* overlay with upper: detached clone of the directory that holds upper and work */
 	char *upper, *work; /* names below it */
 	struct source_map parent_map;
 	struct overlay_options opt;
-	char *opt_text; /* what opt points into */
+	char *opt_text;	     /* what opt points into */
 	uint64_t engine_dev; /* of the engine's overlay */
-	uint64_t dev;	/* of the overlay once made */
+	uint64_t dev;	     /* of the overlay once made */
 };
 
 struct plan {
@@ -102,7 +101,7 @@ struct plan {
 	bool host_visible; /* createContainer hooks run before pivot_root with the host's tree in view */
 	bool no_pivot;
 	bool dev_in_root; /* nothing is mounted on /dev: each node is bound into the root file system */
-	char *rootfs; /* canonical root.path */
+	char *rootfs;	  /* canonical root.path */
 	/* devices, as the policy decided */
 	struct oci_device *devices;
 	size_t n_devices;
@@ -110,11 +109,11 @@ struct plan {
 	size_t n_device_rules;
 };
 
-#define STAGE_ROOT "root" /* the root file system */
-#define STAGE_RW "rw"	  /* a writable view of it, when it is read-only: for making mount points */
-#define STAGE_NEW "new"	  /* where init attaches the root before pivot_root */
-#define STAGE_PROC "proc" /* a clean procfs of the container's pid namespace, for init's own writes */
-#define STAGE_DEV "dev"	  /* device nodes, when plan.dev_in_root */
+#define STAGE_ROOT "root"     /* the root file system */
+#define STAGE_RW   "rw"	      /* a writable view of it, when it is read-only: for making mount points */
+#define STAGE_NEW  "new"      /* where init attaches the root before pivot_root */
+#define STAGE_PROC "proc"     /* a clean procfs of the container's pid namespace, for init's own writes */
+#define STAGE_DEV  "dev"      /* device nodes, when plan.dev_in_root */
 #define STAGE_NULL COVER_NULL /* /dev/null made by us, to mask files with */
 
 /*
@@ -145,7 +144,8 @@ int plan_bind(const struct runtime *rt, struct plan *p, struct planned_mount *m,
  * borrowed; @path: where the kernel says it lies. Return: 1; 0: it is something else, for the policy to decide; -EPERM: it
  * is another container's, nobody's yet, or not root's alone, ...
  */
-int plan_socket(const struct plan *p, struct planned_mount *m, const char *id, int fd, const char *path, struct err *e);
+int plan_socket(const struct plan *p, struct planned_mount *m, const char *id, int fd, const char *path,
+		struct err *e);
 void planned_socket_free(struct planned_socket *socket);
 
 /*
@@ -188,7 +188,7 @@ struct stage_context {
 	uint32_t base;
 	int userns_fd, netns_fd, pidns_fd;
 	struct supervisor *super; /* has the carriers of the emulated files; NULL: nothing is emulated */
-	bool netns_is_hosts; /* joined, and owned by the host's user namespace: sysfs is made read-only */
+	bool netns_is_hosts;	  /* joined, and owned by the host's user namespace: sysfs is made read-only */
 };
 
 /*
@@ -204,12 +204,12 @@ int stage_build(struct plan *p, const struct stage_context *c, struct err *e);
  * stage_mapping() - the user namespace that maps a source. *@ret_owned: to be closed by the caller, or -EBADF when the
  * result is the container's own. Return: fd or -errno.
  */
-int stage_mapping(const struct plan *p, const struct source_map *map, const struct stage_context *c, int *ret_owned,
-		  struct err *e);
+int stage_mapping(const struct plan *p, const struct source_map *map, const struct stage_context *c,
+		  int *ret_owned, struct err *e);
 
 /* overlay_make() - a detached overlay over the id-mapped layers. @attr: MOUNT_ATTR_*. Return: fd or -errno. */
-int overlay_make(const struct plan *p, const struct planned_root *root, const struct stage_context *c, unsigned attr,
-		 struct err *e);
+int overlay_make(const struct plan *p, const struct planned_root *root, const struct stage_context *c,
+		 unsigned attr, struct err *e);
 
 /* root_make() - the id-mapped root file system as a detached mount. Return: fd or -errno. */
 int root_make(struct plan *p, const struct stage_context *c, struct err *e);

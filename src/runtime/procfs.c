@@ -143,7 +143,8 @@ static int cover_proc(int fs_fd, const struct stage_context *c, struct err *e)
 	return r;
 }
 
-int procfs_cover(const struct oci_spec *spec, const struct stage_context *c, const struct planned_mount *m, struct err *e)
+int procfs_cover(const struct oci_spec *spec, const struct stage_context *c, const struct planned_mount *m,
+		 struct err *e)
 {
 	const struct oci_strv *ro = &spec->linux_.readonly_paths, *masked = &spec->linux_.masked_paths;
 	_cleanup_close_ int fs_fd = open(m->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -153,7 +154,8 @@ int procfs_cover(const struct oci_spec *spec, const struct stage_context *c, con
 		return err_sys(e, errno, "open stage %s", m->name);
 	/* First of all, so that what is emulated below a read-only path is read-only, too. */
 	if (c->super)
-		r = m->staged == STAGED_PROC ? cover_proc(fs_fd, c, e) : cover_emulated(AT_FDCWD, fs_fd, EMU_SYSFS, c->base, e);
+		r = m->staged == STAGED_PROC ? cover_proc(fs_fd, c, e)
+					     : cover_emulated(AT_FDCWD, fs_fd, EMU_SYSFS, c->base, e);
 	for (size_t i = 0; r >= 0 && i < ro->n + masked->n; i++) {
 		const char *path = i < ro->n ? ro->v[i] : masked->v[i - ro->n];
 		const char *rel = relative_to(path, m->spec->destination);

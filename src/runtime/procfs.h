@@ -19,7 +19,8 @@ int procfs_make(int pidns_fd, const struct mount_options *opt, struct err *e);
  * emulated files, and linux.readonlyPaths and linux.maskedPaths below its destination. On the stage, so that they are locked later. Paths
  * that do not exist are skipped. Files are masked with the stage's /dev/null, directories with an empty read-only tmpfs (A7).
  */
-int procfs_cover(const struct oci_spec *spec, const struct stage_context *c, const struct planned_mount *m, struct err *e);
+int procfs_cover(const struct oci_spec *spec, const struct stage_context *c, const struct planned_mount *m,
+		 struct err *e);
 
 /* procfs_mask_rest() - the same inside the container for paths that procfs_cover() is not responsible for. @stage_fd: O_PATH. */
 int procfs_mask_rest(const struct oci_spec *spec, int root_fd, int stage_fd, struct err *e);

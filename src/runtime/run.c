@@ -19,7 +19,7 @@
 #include "runtime/init.h"
 #include "sys/missing.h"
 
-#define PASSWD_MAX (1u << 20)
+#define PASSWD_MAX   (1u << 20)
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static const char *env_get(const struct oci_strv *env, const char *name)
@@ -73,10 +73,11 @@ static int find_program(const char *name, const char *search, char **ret, struct
 	if (strchr(name, '/')) {
 		r = check_program(name);
 		if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
-			return err_sys(e, -r, "unable to start container process: exec: \"%s\": stat %s", name, name);
-		if (r < 0)
-			return err_sys(e, r == -EISDIR ? EISDIR : EACCES, "unable to start container process: exec: \"%s\"",
+			return err_sys(e, -r, "unable to start container process: exec: \"%s\": stat %s", name,
 				       name);
+		if (r < 0)
+			return err_sys(e, r == -EISDIR ? EISDIR : EACCES,
+				       "unable to start container process: exec: \"%s\"", name);
 		*ret = strdup(name);
 		return *ret ? 0 : err_sys(e, ENOMEM, "exec");
 	}
@@ -97,7 +98,8 @@ static int find_program(const char *name, const char *search, char **ret, struct
 	}
 	if (denied)
 		return err_sys(e, EACCES, "unable to start container process: exec: \"%s\"", name);
-	return err_set(e, ENOENT, "unable to start container process: exec: \"%s\": executable file not found in $PATH",
+	return err_set(e, ENOENT,
+		       "unable to start container process: exec: \"%s\": executable file not found in $PATH",
 		       name);
 }
 
@@ -107,8 +109,9 @@ static int enter_cwd(const char *cwd, struct err *e)
 	char buf[PATH_MAX];
 
 	if (chdir(cwd) < 0)
-		return err_sys(e, errno, "unable to start container process: chdir to cwd (\"%s\") set in config.json failed",
-			       cwd);
+		return err_sys(
+			e, errno,
+			"unable to start container process: chdir to cwd (\"%s\") set in config.json failed", cwd);
 	if (syscall(SYS_getcwd, buf, sizeof buf) < 0 || buf[0] != '/')
 		return err_set(e, EPERM, "process.cwd: \"%s\" leads out of the container", cwd);
 	return 0;

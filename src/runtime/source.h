@@ -18,7 +18,7 @@ int source_describe(const struct runtime *rt, int fd, struct source_info *s, str
 void source_info_done(struct source_info *s);
 
 /* source_judge() - ask the policy. -EPERM with M3 when it denies; @source as the spec names it, for the message. */
-int source_judge(const struct plan *p, const struct bind_context *ctx, const struct source_info *s, const char *source,
-		 struct bind_decision *ret, struct err *e);
+int source_judge(const struct plan *p, const struct bind_context *ctx, const struct source_info *s,
+		 const char *source, struct bind_decision *ret, struct err *e);
 
 #endif

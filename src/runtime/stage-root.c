@@ -153,8 +153,8 @@ static int map_layer(const struct plan *p, int mnt, const struct source_map *map
 	return fd < 0 ? fd : mnt_idmap(mnt, fd, false, what, e);
 }
 
-int overlay_make(const struct plan *p, const struct planned_root *root, const struct stage_context *c, unsigned attr,
-		 struct err *e)
+int overlay_make(const struct plan *p, const struct planned_root *root, const struct stage_context *c,
+		 unsigned attr, struct err *e)
 {
 	int r = 0, mnt;
 

@@ -22,7 +22,7 @@
 #include "sys/path.h"
 #include "sys/userns.h"
 
-#define BIT(cap) (UINT64_C(1) << (cap))
+#define BIT(cap)	 (UINT64_C(1) << (cap))
 #define ACCOUNT_FILE_MAX (64u << 20)
 
 /* Put MNT on the stage (our working directory) under NAME. */
@@ -79,8 +79,8 @@ static int chown_node(int dev, const struct oci_device *d, uint32_t base, struct
 	if (!d->has_uid && !d->has_gid)
 		return 0;
 	if (d->uid >= ID_RANGE || d->gid >= ID_RANGE)
-		return err_set(e, EINVAL, "device %s: owner %u:%u is outside of the container's 65536 ids", d->path, d->uid,
-			       d->gid);
+		return err_set(e, EINVAL, "device %s: owner %u:%u is outside of the container's 65536 ids",
+			       d->path, d->uid, d->gid);
 	if (d->uid == 0 && d->gid == 0)
 		return 0;
 	return fchownat(dev, d->path + strlen("/dev/"), base + d->uid, base + d->gid, AT_SYMLINK_NOFOLLOW) < 0
@@ -142,7 +142,8 @@ static int fill_dev(int dev, const struct plan *p, const struct stage_context *c
  * /dev is one file system of the host's with real nodes: a container can neither make more of them (no CAP_MKNOD
  * over the host) nor needs one bind mount for each.
  */
-static int make_dev(const struct plan *p, const struct planned_mount *m, const struct stage_context *c, struct err *e)
+static int make_dev(const struct plan *p, const struct planned_mount *m, const struct stage_context *c,
+		    struct err *e)
 {
 	static const struct mount_options no_options;
 	const struct mount_options *o = m ? &m->opt : &no_options;
@@ -165,7 +166,8 @@ static int make_dev(const struct plan *p, const struct planned_mount *m, const s
 	if (r < 0)
 		return r;
 	/* Never nodev. */
-	mnt = mnt_fs_create(fs, ((unsigned)o->set | MOUNT_ATTR_NOSUID) & ~(unsigned)(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV), e);
+	mnt = mnt_fs_create(
+		fs, ((unsigned)o->set | MOUNT_ATTR_NOSUID) & ~(unsigned)(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV), e);
 	if (mnt < 0)
 		return mnt;
 	r = fill_dev(mnt, p, c, o->set & MOUNT_ATTR_RDONLY, e);
@@ -253,8 +255,8 @@ static int lent_group(const struct runtime *rt, const struct source_map *map, ui
 	return 0;
 }
 
-int stage_mapping(const struct plan *p, const struct source_map *map, const struct stage_context *c, int *ret_owned,
-		  struct err *e)
+int stage_mapping(const struct plan *p, const struct source_map *map, const struct stage_context *c,
+		  int *ret_owned, struct err *e)
 {
 	const struct oci_user *u = &p->spec->process.user;
 	char uid_map[512], gid_map[512];

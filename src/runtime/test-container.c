@@ -158,7 +158,9 @@ static void assert_missing(const char *id)
 static void container_ids_follow_runcs_rule(void **state)
 {
 	static const char *const good[] = { "a", "A-z_0.9+x", "...", "-", "+", ".a", "0" };
-	static const char *const bad[] = { "", ".", "..", "a/b", "/", "a b", "a\n", "a:b", "\xc3\xa4", "a*", "a@b" };
+	static const char *const bad[] = {
+		"", ".", "..", "a/b", "/", "a b", "a\n", "a:b", "\xc3\xa4", "a*", "a@b"
+	};
 	char longest[1026];
 
 	(void)state;
@@ -219,7 +221,8 @@ static void what_is_saved_is_loaded(void **state)
 		assert_true(d.base == 4000000000u && d.init_pid == 0x7ffffff0 && d.init_start == 123456789012);
 		assert_true(d.rootfs_dev == 77 && d.engine_dev == 78);
 		assert_true(d.delegated && d.has_poststop && !d.has_poststart && !d.systemd_cgroup && !d.creating);
-		assert_true(json_equal(d.annotations, c.annotations) && json_equal(d.cgroup_saved, c.cgroup_saved));
+		assert_true(json_equal(d.annotations, c.annotations) &&
+			    json_equal(d.cgroup_saved, c.cgroup_saved));
 		assert_true(d.init.fd == -EBADF); /* dead */
 		container_done(&d);
 		assert_true(d.dir_fd == -EBADF && !d.id);
@@ -356,7 +359,8 @@ static int load_damaged(const char *what, size_t at)
 		container_done(&c);
 		return 1;
 	}
-	if (r != -EPROTO || err.code != EPROTO || strncmp(err.msg, path_of("c1", "state.json"), strlen(path_of("c1", "state.json"))) != 0 ||
+	if (r != -EPROTO || err.code != EPROTO ||
+	    strncmp(err.msg, path_of("c1", "state.json"), strlen(path_of("c1", "state.json"))) != 0 ||
 	    !strstr(err.msg, " is damaged: ") || !strstr(err.msg, "delete --force"))
 		fail_msg("%s at byte %zu: %d: %s", what, at, r, err.msg);
 	return 0;
@@ -637,19 +641,21 @@ static void the_state_object_is_what_the_specification_says(void **state)
 	begin("c1", &c);
 	c.init_pid = 42;
 	c.annotations = json_pack("{s:s}", "k", "v");
-	assert_json(container_state_json(&c, CONTAINER_RUNNING),
-		    "{\"ociVersion\":\"1.2.0\",\"id\":\"c1\",\"pid\":42,\"status\":\"running\",\"bundle\":\"/some/bundle\","
-		    "\"rootfs\":\"/some/rootfs\",\"created\":\"2026-01-02T03:04:05.000000006Z\",\"owner\":\"\","
-		    "\"annotations\":{\"k\":\"v\"}}");
+	assert_json(
+		container_state_json(&c, CONTAINER_RUNNING),
+		"{\"ociVersion\":\"1.2.0\",\"id\":\"c1\",\"pid\":42,\"status\":\"running\",\"bundle\":\"/some/bundle\","
+		"\"rootfs\":\"/some/rootfs\",\"created\":\"2026-01-02T03:04:05.000000006Z\",\"owner\":\"\","
+		"\"annotations\":{\"k\":\"v\"}}");
 	hook = container_hook_state(&c, CONTAINER_CREATED);
 	assert_string_equal(hook, "{\"ociVersion\":\"1.2.0\",\"id\":\"c1\",\"status\":\"created\",\"pid\":42,"
 				  "\"bundle\":\"/some/bundle\",\"annotations\":{\"k\":\"v\"}}");
 	json_decref(c.annotations);
 	c.annotations = json_object();
 	free(TAKE_PTR(c.rootfs));
-	assert_json(container_state_json(&c, CONTAINER_STOPPED),
-		    "{\"ociVersion\":\"1.2.0\",\"id\":\"c1\",\"pid\":0,\"status\":\"stopped\",\"bundle\":\"/some/bundle\","
-		    "\"rootfs\":\"\",\"created\":\"2026-01-02T03:04:05.000000006Z\",\"owner\":\"\"}");
+	assert_json(
+		container_state_json(&c, CONTAINER_STOPPED),
+		"{\"ociVersion\":\"1.2.0\",\"id\":\"c1\",\"pid\":0,\"status\":\"stopped\",\"bundle\":\"/some/bundle\","
+		"\"rootfs\":\"\",\"created\":\"2026-01-02T03:04:05.000000006Z\",\"owner\":\"\"}");
 	stopped = container_hook_state(&c, CONTAINER_STOPPED);
 	assert_string_equal(stopped, "{\"ociVersion\":\"1.2.0\",\"id\":\"c1\",\"status\":\"stopped\","
 				     "\"bundle\":\"/some/bundle\"}");
@@ -721,7 +727,8 @@ static void assert_no_group_left(void)
 {
 	char command[128];
 
-	(void)snprintf(command, sizeof command, "! find /sys/fs/cgroup -name caisson-test-%d | grep .", (int)getpid());
+	(void)snprintf(command, sizeof command, "! find /sys/fs/cgroup -name caisson-test-%d | grep .",
+		       (int)getpid());
 	assert_int_equal(system(command), 0);
 }
 
@@ -765,7 +772,8 @@ static void discarding_a_damaged_one_finds_its_groups_by_the_saved_spec(void **s
 	make_group(&c, "c1");
 	assert_int_equal(cgroup_enter(test_group, pid, &err), 0);
 	(void)snprintf(spec, sizeof spec,
-		       "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"r\"},\"linux\":{\"cgroupsPath\":\"%s\"}}", c.cgroups_path);
+		       "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"r\"},\"linux\":{\"cgroupsPath\":\"%s\"}}",
+		       c.cgroups_path);
 	assert_int_equal(test_put(c.dir_fd, "config.json", spec), 0);
 	assert_int_equal(test_put(c.dir_fd, "state.json", "{"), 0);
 	container_done(&c);
@@ -782,7 +790,8 @@ static void overlay(const char *at)
 {
 	char opts[512], target[128];
 
-	(void)snprintf(opts, sizeof opts, "lowerdir=%s/o/lower,upperdir=%s/o/upper,workdir=%s/o/work", top, top, top);
+	(void)snprintf(opts, sizeof opts, "lowerdir=%s/o/lower,upperdir=%s/o/upper,workdir=%s/o/work", top, top,
+		       top);
 	(void)snprintf(target, sizeof target, "%s/o/%s", top, at);
 	CHILD_CHECK(mount("overlay", target, "overlay", 0, opts) == 0);
 }

@@ -72,8 +72,8 @@ static void assert_same(const char *name)
 		fail_msg("%s was not copied", name);
 	if (a.st_mode != b.st_mode || a.st_uid != b.st_uid || a.st_gid != b.st_gid ||
 	    a.st_mtim.tv_sec != b.st_mtim.tv_sec || a.st_mtim.tv_nsec != b.st_mtim.tv_nsec)
-		fail_msg("%s: mode %o/%o, owner %u:%u/%u:%u, time %ld/%ld", name, a.st_mode, b.st_mode, a.st_uid, a.st_gid,
-			 b.st_uid, b.st_gid, a.st_mtim.tv_sec, b.st_mtim.tv_sec);
+		fail_msg("%s: mode %o/%o, owner %u:%u/%u:%u, time %ld/%ld", name, a.st_mode, b.st_mode, a.st_uid,
+			 a.st_gid, b.st_uid, b.st_gid, a.st_mtim.tv_sec, b.st_mtim.tv_sec);
 	if (S_ISREG(a.st_mode)) {
 		_cleanup_free_ char *x = NULL, *y = NULL;
 		size_t n, m;
@@ -93,8 +93,9 @@ static void set_times(const char *name, time_t sec)
 
 static void a_tree_is_copied_with_owners_modes_and_times(void **state)
 {
-	static const char *const names[] = { "plain", "empty", "set-id", "private", "big", "fifo", "link", "dangling", "dir",
-					     "dir/sub", "dir/sub/file", "none", "." };
+	static const char *const names[] = { "plain",	     "empty", "set-id",	  "private", "big",
+					     "fifo",	     "link",  "dangling", "dir",     "dir/sub",
+					     "dir/sub/file", "none",  "." };
 	char link[64];
 
 	(void)state;

@@ -53,7 +53,9 @@ struct script {
 static struct oci_hook *script(struct script *s, const char *text, int timeout)
 {
 	*s = (struct script){ .args = { "sh", "-c", text, "sh", top }, .env = { "PATH=/bin:/usr/bin" } };
-	s->hook = (struct oci_hook){ .path = "/bin/sh", .args = { s->args, 5 }, .env = { s->env, 1 }, .timeout = timeout };
+	s->hook = (struct oci_hook){
+		.path = "/bin/sh", .args = { s->args, 5 }, .env = { s->env, 1 }, .timeout = timeout
+	};
 	return &s->hook;
 }
 
@@ -115,7 +117,9 @@ static void a_hook_gets_the_state_on_stdin_and_its_own_environment_only(void **s
 {
 	(void)state;
 	(void)setenv("LEAK", "1", 1);
-	assert_int_equal(run_script("{ cat; echo; env | grep -v -e ^PWD -e ^SHLVL -e ^_; umask; } > $1/out", 0, "{\"id\":\"x\"}"), 0);
+	assert_int_equal(run_script("{ cat; echo; env | grep -v -e ^PWD -e ^SHLVL -e ^_; umask; } > $1/out", 0,
+				    "{\"id\":\"x\"}"),
+			 0);
 	assert_out("{\"id\":\"x\"}\nPATH=/bin:/usr/bin\n0022\n");
 	assert_int_equal(err.code, 0);
 }
@@ -169,7 +173,8 @@ static void hooks_run_in_their_order_until_one_fails(void **state)
 	v[2] = *script(&c, "echo c >> $1/out", 0);
 	assert_int_equal(hooks_run(&list, "poststart", "{}", &err), -EPROTO);
 	assert_out("a\nb\n");
-	assert_string_equal(err.msg, "error running poststart hook #1 (/bin/sh): hook failed: exit status 3, output: ");
+	assert_string_equal(err.msg,
+			    "error running poststart hook #1 (/bin/sh): hook failed: exit status 3, output: ");
 	assert_int_equal(hooks_run(&(struct oci_hooks){ NULL, 0 }, "x", "{}", &err), 0);
 }
 
@@ -179,7 +184,9 @@ static void the_end_of_the_output_is_in_the_message_without_control_characters(v
 	assert_int_equal(run_script("echo out; printf 'e\\033[31m\\177x\\n' >&2; exit 1", 0, "{}"), -EPROTO);
 	assert_non_null(strstr(err.msg, "exit status 1, output: out e [31m x "));
 	/* only the end of much */
-	assert_int_equal(run_script("i=0; while [ $i -lt 500 ]; do echo line$i; i=$((i+1)); done; exit 1", 0, "{}"), -EPROTO);
+	assert_int_equal(run_script("i=0; while [ $i -lt 500 ]; do echo line$i; i=$((i+1)); done; exit 1", 0,
+				    "{}"),
+			 -EPROTO);
 	assert_non_null(strstr(err.msg, "line499"));
 	assert_null(strstr(err.msg, "line1 "));
 	assert_true(strlen(err.msg) < 800);
@@ -192,7 +199,8 @@ static void other_ends_are_told_apart(void **state)
 
 	(void)state;
 	assert_int_equal(hooks_run(&list, "x", "{}", &err), -EPROTO);
-	assert_non_null(strcasestr(err.msg, "x hook #0 (/no/such/hook): hook failed: exit status 127, output: no such file"));
+	assert_non_null(strcasestr(
+		err.msg, "x hook #0 (/no/such/hook): hook failed: exit status 127, output: no such file"));
 	assert_int_equal(run_script("kill -TERM $$", 0, "{}"), -EPROTO);
 	assert_non_null(strstr(err.msg, "hook was killed by signal 15"));
 }
@@ -202,7 +210,8 @@ static void a_hook_past_its_timeout_is_killed_with_its_children(void **state)
 	double start = seconds();
 
 	(void)state;
-	assert_int_equal(run_script("sleep 30 & echo started > $1/out; sleep 30; echo late > $1/out", 1, "{}"), -ETIMEDOUT);
+	assert_int_equal(run_script("sleep 30 & echo started > $1/out; sleep 30; echo late > $1/out", 1, "{}"),
+			 -ETIMEDOUT);
 	assert_true(seconds() - start > 0.9 && seconds() - start < 10);
 	assert_non_null(strstr(err.msg, "hook ran past its timeout of 1 s and was killed"));
 	assert_out("started\n");
@@ -263,7 +272,8 @@ static void the_first_failure_is_reported(void **state)
 	(void)state;
 	assert_int_equal(start("echo why; exit 9", "echo second > $1/out", top, -EBADF, &h), 0);
 	assert_int_equal(hooks_wait(&h, &err), -EPROTO);
-	assert_string_equal(err.msg, "error running prestart hook #0 (/bin/sh): hook failed: exit status 9, output: why ");
+	assert_string_equal(err.msg,
+			    "error running prestart hook #0 (/bin/sh): hook failed: exit status 9, output: why ");
 	assert_int_equal(faccessat(top_fd, "out", F_OK, 0), -1);
 	assert_int_equal(start("true", "exit 4", top, -EBADF, &h), 0);
 	assert_int_equal(hooks_wait(&h, &err), -EPROTO);
@@ -308,7 +318,8 @@ static void cancelling_kills_the_hook_that_runs(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(start("echo started > $1/out; exec sleep 30", "echo second > $1/out", top, -EBADF, &h), 0);
+	assert_int_equal(start("echo started > $1/out; exec sleep 30", "echo second > $1/out", top, -EBADF, &h),
+			 0);
 	while ((fstatat(top_fd, "out", &st, 0) < 0 || st.st_size == 0) && seconds() - begin < 5)
 		(void)usleep(1000);
 	hooks_cancel(&h);

@@ -17,8 +17,8 @@
 #include "sys/test-dir.h"
 
 /* Ids that nobody on a test machine has. */
-#define FIRST 1500000000u
-#define RANGE(i) (FIRST + (uint32_t)(i) * ID_RANGE)
+#define FIRST	 1500000000u
+#define RANGE(i) (FIRST + (uint32_t)(i)*ID_RANGE)
 
 static char top[] = "/tmp/caisson-test-XXXXXX";
 static int top_fd = -EBADF, etc_fd = -EBADF, own_fd = -EBADF, proc_fd = -EBADF, ids_fd = -EBADF;
@@ -35,7 +35,8 @@ static int setup(void **state)
 	if (test_dir_make(top, false) < 0)
 		return -1;
 	top_fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (mkdirat(top_fd, "etc", 0755) < 0 || mkdirat(top_fd, "own", 0755) < 0 || mkdirat(top_fd, "claims", 0755) < 0)
+	if (mkdirat(top_fd, "etc", 0755) < 0 || mkdirat(top_fd, "own", 0755) < 0 ||
+	    mkdirat(top_fd, "claims", 0755) < 0)
 		return -1;
 	etc_fd = openat(top_fd, "etc", O_PATH | O_CLOEXEC);
 	own_fd = openat(top_fd, "own", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -180,8 +181,9 @@ static void an_exhausted_pool_says_so_with_the_cure(void **state)
 	assert_gets(2, "b", RANGE(1));
 	assert_int_equal(alloc(2, owner("c"), &base), -EAGAIN);
 	assert_int_equal(base, 4711);
-	assert_string_equal(err.msg, "no free id range: all 2 ranges of 65536 ids from 1500000000 on are in use or belong to "
-				     "other accounts; delete containers or enlarge caisson.idPool in the settings");
+	assert_string_equal(
+		err.msg, "no free id range: all 2 ranges of 65536 ids from 1500000000 on are in use or belong to "
+			 "other accounts; delete containers or enlarge caisson.idPool in the settings");
 	assert_int_equal(ids_free(ids_fd, RANGE(0), owner("a"), &err), 0);
 	assert_gets(2, "c", RANGE(0));
 }
@@ -220,7 +222,8 @@ static void ids_of_accounts_and_their_subordinate_ranges_are_skipped(void **stat
 				continue;
 			assert_int_equal(alloc(3, owner("a"), &base), 0);
 			if (base != RANGE(k))
-				fail_msg("row %zu (%s): range %u, not %d", i, rows[i].file, (base - FIRST) / ID_RANGE, k);
+				fail_msg("row %zu (%s): range %u, not %d", i, rows[i].file,
+					 (base - FIRST) / ID_RANGE, k);
 		}
 		assert_int_equal(alloc(3, owner("a"), &base), -EAGAIN);
 		for (int k = 0; k < 3; k++)
@@ -389,8 +392,8 @@ static void an_owner_is_forgotten_wherever_it_is(void **state)
 /* ---- kill -9 at any time ---- */
 
 #define CRASH_POOL 8
-#define WORKERS 3
-#define KILLS 300
+#define WORKERS	   3
+#define KILLS	   300
 
 /* Who believes to hold @base says so in claims/@base. A second one is a violation unless the first one's owner is gone. */
 static void claim(uint32_t base, const char *who)

@@ -185,11 +185,11 @@ static void without_an_init_that_waits_start_says_so(void **state)
 
 /* ---- the seccomp listener and poststart hooks: what `start` reads from the saved spec ---- */
 
-#define SPEC                                                                                                          \
-	"{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"r\"},\"process\":{\"cwd\":\"/\",\"args\":[\"x\"],"            \
-	"\"user\":{\"uid\":0,\"gid\":0}},\"hooks\":{\"poststart\":[{\"path\":\"/bin/sh\",\"args\":[\"sh\",\"-c\","     \
+#define SPEC                                                                                                                \
+	"{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"r\"},\"process\":{\"cwd\":\"/\",\"args\":[\"x\"],"                  \
+	"\"user\":{\"uid\":0,\"gid\":0}},\"hooks\":{\"poststart\":[{\"path\":\"/bin/sh\",\"args\":[\"sh\",\"-c\","          \
 	"\"cat > %s/hook; exit %d\"],\"env\":[\"PATH=/bin:/usr/bin\"]}]},\"linux\":{\"namespaces\":[{\"type\":\"mount\"}]," \
-	"\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"%s/agent\",\"listenerMetadata\":\"meta\","  \
+	"\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"%s/agent\",\"listenerMetadata\":\"meta\","    \
 	"\"syscalls\":[{\"names\":[\"swapon\"],\"action\":\"SCMP_ACT_NOTIFY\"}]}}}"
 
 static void put_spec(int status)
@@ -273,7 +273,9 @@ static pid_t agent(void)
 		} control;
 		char text[4096];
 		struct iovec iov = { text, sizeof text - 1 };
-		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+		struct msghdr msg = { .msg_iov = &iov,
+				      .msg_iovlen = 1,
+				      .msg_control = control.buf,
 				      .msg_controllen = sizeof control.buf };
 		int conn, got;
 		ssize_t n;

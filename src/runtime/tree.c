@@ -220,7 +220,8 @@ static int copy_entry(struct copy *c, int from, int to, const char *name)
 		return -errno;
 	if (S_ISSOCK(st.st_mode) || S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
 		return 0;
-	if ((size_t)snprintf(c->path + len, sizeof c->path - len, "%s%s", len ? "/" : "", name) >= sizeof c->path - len)
+	if ((size_t)snprintf(c->path + len, sizeof c->path - len, "%s%s", len ? "/" : "", name) >=
+	    sizeof c->path - len)
 		return -ENAMETOOLONG;
 	r = link_seen(c, to, name, &st);
 	if (r == 0)

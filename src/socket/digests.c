@@ -60,7 +60,8 @@ struct host {
 struct task {
 	struct task *next;
 	struct image_ref ref;
-	struct digest_set *known; /* a reference: what the registry may say that it is still the same; NULL: nothing */
+	struct digest_set
+		*known; /* a reference: what the registry may say that it is still the same; NULL: nothing */
 	struct registry_ask asks[REGISTRY_ASKS_MAX];
 };
 
@@ -286,7 +287,8 @@ static void end(struct digests *d, const char *name, bool background, unsigned r
 }
 
 /* An answer, in which "still the same" has become what that is. */
-static int read_answer(const struct task *t, const char *text, size_t len, struct digest_answer *ret, struct err *e)
+static int read_answer(const struct task *t, const char *text, size_t len, struct digest_answer *ret,
+		       struct err *e)
 {
 	struct digest_answer a;
 	int r = digest_answer_read(text, len, *t->ref.digest ? t->ref.digest : NULL, &a, e);

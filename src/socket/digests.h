@@ -27,7 +27,8 @@ struct digests;
 struct digest_set {
 	char **digests; /* index, manifests, configurations: all that this name stands for; sorted */
 	size_t n;
-	const char *first; /* of them before sorting: of the index or manifest that the name itself names; NULL: none */
+	const char *
+		first; /* of them before sorting: of the index or manifest that the name itself names; NULL: none */
 	/* For derived images, of one platform each: diff ids of the layers and the history's commands, oldest first. */
 	struct digest_image {
 		char config[72];

@@ -65,8 +65,8 @@ int token_listen(int dir, const char *path, const char *token, gid_t gid, struct
 		return err_sys(e, -r, "remove what is in the place of Docker socket %s", sa.sun_path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&sa, sizeof sa) < 0 ||
-	    fchownat(at, TOKEN_SOCKET, 0, gid, AT_SYMLINK_NOFOLLOW) < 0 || fchmodat(at, TOKEN_SOCKET, 0660, 0) < 0 ||
-	    listen(fd, BACKLOG) < 0)
+	    fchownat(at, TOKEN_SOCKET, 0, gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fchmodat(at, TOKEN_SOCKET, 0660, 0) < 0 || listen(fd, BACKLOG) < 0)
 		return err_sys(e, errno, "Docker socket %s", sa.sun_path);
 	return TAKE_FD(fd);
 }
@@ -89,7 +89,7 @@ int token_claim(int dir, const char *token, const char *container, struct err *e
 	_cleanup_free_ char *now = NULL;
 	int r = at < 0 ? at : 0;
 
-	if (r == 0 && io_read_at(at, TOKEN_CONTAINER, sizeof ((struct grant *)0)->container, &now, NULL) == 0 &&
+	if (r == 0 && io_read_at(at, TOKEN_CONTAINER, sizeof((struct grant *)0)->container, &now, NULL) == 0 &&
 	    strcmp(now, container) == 0)
 		return 0;
 	if (r == 0)

@@ -28,7 +28,8 @@ void record_remove(int dir, const char *token);
  * and said, what a killed writer left is removed.
  */
 int records_read(int dir, const struct grants_config *config,
-		 int (*f)(void *ctx, struct grant *grant, const struct grant_counts *counts), void *ctx, struct err *e);
+		 int (*f)(void *ctx, struct grant *grant, const struct grant_counts *counts), void *ctx,
+		 struct err *e);
 
 /* grant_copy() - all but fd; -ENOMEM. grant_done() frees the strings. */
 int grant_copy(const struct grant *from, struct grant *ret);

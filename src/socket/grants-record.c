@@ -11,10 +11,10 @@
 #include "codec/json-read.h"
 #include "socket/grants-internal.h"
 
-#define SUFFIX	   ".json"
-#define NAME_SIZE  (GRANT_TOKEN_LEN + sizeof SUFFIX + 16)
-#define TEXT_MAX   8192u /* image, entry */
-#define VERSION	   1
+#define SUFFIX	  ".json"
+#define NAME_SIZE (GRANT_TOKEN_LEN + sizeof SUFFIX + 16)
+#define TEXT_MAX  8192u /* image, entry */
+#define VERSION	  1
 
 void grant_done(struct grant *grant)
 {
@@ -58,9 +58,9 @@ static json_t *routes_json(const struct docker_routes *set)
 static char *record_text(const struct grant *g, const struct grant_counts *c)
 {
 	json_t *o = json_pack("{si ss ss ss ss ss ss ss sb sI sI sI so so}", "version", VERSION, "token", g->token,
-			      "scope", g->scope, "container", g->container, "image", g->image, "imageId", g->image_id,
-			      "entry", g->entry, "digest", g->digest, "derived", (int)g->derived, "created",
-			      (json_int_t)g->created, "passed", (json_int_t)c->n_used, "blocked",
+			      "scope", g->scope, "container", g->container, "image", g->image, "imageId",
+			      g->image_id, "entry", g->entry, "digest", g->digest, "derived", (int)g->derived,
+			      "created", (json_int_t)g->created, "passed", (json_int_t)c->n_used, "blocked",
 			      (json_int_t)c->n_refused, "used", routes_json(&c->used), "refused",
 			      routes_json(&c->refused));
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
@@ -254,10 +254,11 @@ static void set_aside(int dir, const char *name, const struct grants_config *con
 	char aside[NAME_SIZE], message[2048];
 
 	(void)snprintf(aside, sizeof aside, "%.*s.damaged", GRANT_TOKEN_LEN + (int)strlen(SUFFIX), name);
-	(void)snprintf(message, sizeof message,
-		       "%s/grants/%s is damaged and was moved to %s: its container cannot be started any more, make it "
-		       "anew (%.500s)",
-		       config->state, name, aside, why->msg);
+	(void)snprintf(
+		message, sizeof message,
+		"%s/grants/%s is damaged and was moved to %s: its container cannot be started any more, make it "
+		"anew (%.500s)",
+		config->state, name, aside, why->msg);
 	(void)renameat(dir, name, dir, aside);
 	config->say(config->ctx, message);
 }
@@ -282,7 +283,8 @@ static int read_one(int dir, const char *name, const char *token, const struct g
 }
 
 int records_read(int dir, const struct grants_config *config,
-		 int (*f)(void *ctx, struct grant *grant, const struct grant_counts *counts), void *ctx, struct err *e)
+		 int (*f)(void *ctx, struct grant *grant, const struct grant_counts *counts), void *ctx,
+		 struct err *e)
 {
 	int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_closedir_ DIR *d = again < 0 ? NULL : fdopendir(again);

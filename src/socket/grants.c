@@ -278,7 +278,8 @@ static int take_kept(struct loading *l, const char *token)
 	return -EBADF;
 }
 
-static int add_loaded(struct loading *l, const struct grant *grant, const struct grant_counts *counts, struct err *e)
+static int add_loaded(struct loading *l, const struct grant *grant, const struct grant_counts *counts,
+		      struct err *e)
 {
 	struct grants *g = l->g;
 	_cleanup_close_ int fd = take_kept(l, grant->token);
@@ -369,7 +370,8 @@ static int lock_directory(struct grants *g, struct err *e)
 		if (errno != EWOULDBLOCK)
 			return err_sys(e, errno, "lock directory %s", g->directory);
 		if (i == 50)
-			return err_set(e, EBUSY, "directory %s: another guard has its sockets there", g->directory);
+			return err_set(e, EBUSY, "directory %s: another guard has its sockets there",
+				       g->directory);
 		(void)nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
 	}
 	return 0;
@@ -397,7 +399,8 @@ static int open_dirs(struct grants *g, struct err *e)
 	if (g->records < 0 || fstat(g->records, &st) < 0)
 		return err_sys(e, errno, "directory %s", records);
 	if (!is_roots_alone(&st))
-		return err_set(e, EPERM, "directory %s must belong to root and be writable by nobody else", records);
+		return err_set(e, EPERM, "directory %s must belong to root and be writable by nobody else",
+			       records);
 	g->epoll = epoll_create1(EPOLL_CLOEXEC);
 	g->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	g->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -416,9 +419,16 @@ int grants_open(const struct grants_config *config, struct grants **ret, struct 
 
 	if (!g)
 		return err_sys(e, ENOMEM, "Docker sockets");
-	*g = (struct grants){ .config = *config, .dir = -EBADF, .records = -EBADF, .keeper = -EBADF, .epoll = -EBADF,
-			      .event = -EBADF, .timer = -EBADF, .directory = strdup(config->directory),
-			      .state = strdup(config->state), .ids = config->ids ? strdup(config->ids) : NULL,
+	*g = (struct grants){ .config = *config,
+			      .dir = -EBADF,
+			      .records = -EBADF,
+			      .keeper = -EBADF,
+			      .epoll = -EBADF,
+			      .event = -EBADF,
+			      .timer = -EBADF,
+			      .directory = strdup(config->directory),
+			      .state = strdup(config->state),
+			      .ids = config->ids ? strdup(config->ids) : NULL,
 			      .items = calloc(GRANTS_MAX, sizeof(struct item *)) };
 	(void)pthread_mutex_init(&g->change, NULL);
 	(void)pthread_mutex_init(&g->lock, NULL);
@@ -497,8 +507,8 @@ static int add(struct grants *g, struct grant *grant, struct err *e)
 	return 0;
 }
 
-int grants_new(struct grants *g, const struct grant *proto, char **ret_path, char ret_token[static GRANT_TOKEN_LEN + 1],
-	       struct err *e)
+int grants_new(struct grants *g, const struct grant *proto, char **ret_path,
+	       char ret_token[static GRANT_TOKEN_LEN + 1], struct err *e)
 {
 	_cleanup_free_ char *path = NULL;
 	struct grant grant = *proto;
@@ -533,7 +543,8 @@ static bool same(const char *a, const char *b)
 static bool is_known(const struct grant *have, const char *container, const struct grant *proto)
 {
 	return same(have->container, container) && same(have->image_id, proto->image_id) &&
-	       same(have->entry, proto->entry) && same(have->digest, proto->digest) && have->derived == proto->derived;
+	       same(have->entry, proto->entry) && same(have->digest, proto->digest) &&
+	       have->derived == proto->derived;
 }
 
 /* Another picture in the place of @slot's, which nobody else replaces meanwhile. */
@@ -571,7 +582,8 @@ static int replace(struct grants *g, struct item **slot, const char *container, 
 	return r;
 }
 
-static int bind_to(struct grants *g, const char *token, const char *container, const struct grant *proto, struct err *e)
+static int bind_to(struct grants *g, const char *token, const char *container, const struct grant *proto,
+		   struct err *e)
 {
 	struct item **slot = find(g, token);
 	const struct grant *have;
@@ -586,7 +598,8 @@ static int bind_to(struct grants *g, const char *token, const char *container, c
 	return replace(g, slot, container, proto, e);
 }
 
-int grants_bind(struct grants *g, const char *token, const char *container, const struct grant *proto, struct err *e)
+int grants_bind(struct grants *g, const char *token, const char *container, const struct grant *proto,
+		struct err *e)
 {
 	int r;
 

@@ -40,11 +40,12 @@ struct grants;
 
 struct grant {
 	char token[GRANT_TOKEN_LEN + 1];
-	char scope[GRANT_TOKEN_LEN + 1]; /* token of the grant through which its container was made, else its own: what
+	char scope[GRANT_TOKEN_LEN +
+		   1];	    /* token of the grant through which its container was made, else its own: what
 					  * is made through any of a scope's sockets belongs together (ownOnly) */
-	char container[65];  /* id; "": not started yet */
-	char *image;	     /* as it was asked for */
-	char image_id[72];   /* "": not known yet */
+	char container[65]; /* id; "": not started yet */
+	char *image;	    /* as it was asked for */
+	char image_id[72];  /* "": not known yet */
 	/*
 	 * socket_image.text of the entry that allowed it ("": not decided yet), and behind it, a line each, of those that allowed
 	 * the containers by whose sockets it was made: it may do what all of them may.
@@ -80,15 +81,16 @@ void grants_close(struct grants *g); /* the keeper goes on */
  * its own) are copied. @ret_path: malloc'd, the socket. @ret_token: of the new grant. Nothing is left behind on
  * failure. Return: 0; -EUSERS: there are GRANTS_MAX; -ENOSPC ...
  */
-int grants_new(struct grants *g, const struct grant *proto, char **ret_path, char ret_token[static GRANT_TOKEN_LEN + 1],
-	       struct err *e);
+int grants_new(struct grants *g, const struct grant *proto, char **ret_path,
+	       char ret_token[static GRANT_TOKEN_LEN + 1], struct err *e);
 
 /*
  * grants_bind() - this container, and no other, has it from now on; image_id, entry, digest and derived of @proto
  * as well. Written when it returns; costs nothing when all of that is known already. Return: 0; -EEXIST: it is
  * another container's; -ENOENT: no such token; ...
  */
-int grants_bind(struct grants *g, const char *token, const char *container, const struct grant *proto, struct err *e);
+int grants_bind(struct grants *g, const char *token, const char *container, const struct grant *proto,
+		struct err *e);
 
 /* grants_drop() - the container is gone: socket, directory and record are removed. Unknown tokens are no error. */
 void grants_drop(struct grants *g, const char *token);

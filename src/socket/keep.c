@@ -19,8 +19,8 @@
 #include <time.h>
 
 #include "base/cleanup.h"
-#include "sys/callfilter.h"
 #include "socket/grants.h"
+#include "sys/callfilter.h"
 
 #define LOCK_NAME   "keep.lock"
 #define SOCKET_NAME "keep.sock"
@@ -67,7 +67,9 @@ static int receive_message(int from, char text[static MESSAGE_MAX], int flags, i
 		char room[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
 	struct iovec iov = { .iov_base = text, .iov_len = MESSAGE_MAX - 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
 			    .msg_controllen = CMSG_LEN(sizeof(int)) /* SPACE has room for two */ };
 	ssize_t n;
 
@@ -191,7 +193,8 @@ static void serve_client(int client)
 	char text[MESSAGE_MAX];
 	int r = receive_message(client, text, MSG_DONTWAIT, &fd);
 
-	if (r == -EAGAIN || r == -ECONNRESET) /* once, by one who left without reading: what it sent comes after that */
+	if (r == -EAGAIN ||
+	    r == -ECONNRESET) /* once, by one who left without reading: what it sent comes after that */
 		return;
 	if (r > 0)
 		r = answer(client, text, &fd) < 0 ? 0 : r;
@@ -233,7 +236,6 @@ static int keep(int idle_ms)
 }
 
 /* ---- what it gives up ------------------------------------------------------------------------------------------ */
-
 
 static int filter_calls(struct err *e)
 {
@@ -365,8 +367,8 @@ static void become_keeper(char *const argv[], int null)
 		_exit(0);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 || syscall(SYS_close_range, 3u, ~0u, 0u) < 0 ||
-	    chdir("/") < 0)
+	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 ||
+	    syscall(SYS_close_range, 3u, ~0u, 0u) < 0 || chdir("/") < 0)
 		_exit(1);
 	(void)execve("/proc/self/exe", argv, (char *[]){ NULL });
 	_exit(1);

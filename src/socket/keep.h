@@ -15,7 +15,7 @@
  * stay as it is: keeper and guard may be of different versions. Limits: 4096 sockets, 16 clients.
  */
 
-#define KEEP_MAX 4096
+#define KEEP_MAX     4096
 #define KEEP_IDLE_MS 60000
 
 /*

@@ -92,8 +92,9 @@ static struct grants *open_grants(void)
 
 static char image[] = "docker:cli", entry[] = "docker.io/library/docker:cli";
 
-static const struct grant proto = { .image = image, .entry = entry, .digest = "sha256:abc", .image_id = "sha256:def",
-				    .derived = true };
+static const struct grant proto = {
+	.image = image, .entry = entry, .digest = "sha256:abc", .image_id = "sha256:def", .derived = true
+};
 
 static int new_grant(struct grants *g, char token[static GRANT_TOKEN_LEN + 1])
 {
@@ -267,7 +268,8 @@ static void test_paths(void **state)
 					   "%s/0123456789abcdef0123456789abcde/docker.sock",
 					   "%s/0123456789abcdef0123456789abcdeF/docker.sock",
 					   "%s/../sockets/0123456789abcdef0123456789abcdef/docker.sock",
-					   "%sx/0123456789abcdef0123456789abcdef/docker.sock", "%s",
+					   "%sx/0123456789abcdef0123456789abcdef/docker.sock",
+					   "%s",
 					   "/var/run/docker.sock" };
 	struct grants *g = open_grants();
 	char path[256], token[GRANT_TOKEN_LEN + 1];
@@ -471,15 +473,21 @@ static void test_bad_directories(void **state)
 /* ---- damage ---------------------------------------------------------------------------------------------------- */
 
 /* "%s": the token */
-#define RECORD(version, scope, container, created, used)                                           \
-	"{\"version\":" version ",\"token\":\"%s\",\"scope\":\"" scope "\",\"container\":\"" container        \
+#define RECORD(version, scope, container, created, used)                                                           \
+	"{\"version\":" version ",\"token\":\"%s\",\"scope\":\"" scope "\",\"container\":\"" container             \
 	"\",\"image\":\"\",\"imageId\":\"\",\"entry\":\"\",\"digest\":\"\",\"derived\":false,\"created\":" created \
 	",\"passed\":0,\"blocked\":0,\"used\":[" used "],\"refused\":[]}"
 
 static void test_damage(void **state)
 {
 	static const char *const bad[] = {
-		"", "{", "{}", "[]", "null", "\0", "{\"version\":1,\"token\":\"%s\"}",
+		"",
+		"{",
+		"{}",
+		"[]",
+		"null",
+		"\0",
+		"{\"version\":1,\"token\":\"%s\"}",
 		RECORD("2", "%s", "", "1", ""),
 		RECORD("1", "../../../../../etc", "", "1", ""),
 		RECORD("1", "%s", "../x", "1", ""),
@@ -750,9 +758,10 @@ static bool let_in(struct grants *g, const char *token, int inode, uid_t uid)
 
 static void test_peers(void **state)
 {
-	static const char *const bad[] = { "", "700000", "700000 65536", "700000 65536\nx", " 700000 65536\n",
-					   "-1 65536\n", "0 4294967295\n", "700000  65536\n",
-					   "700000 99999999999\n", "700000\t65536\n" };
+	static const char *const bad[] = {
+		"",	      "700000",		"700000 65536",	   "700000 65536\nx",	   " 700000 65536\n",
+		"-1 65536\n", "0 4294967295\n", "700000  65536\n", "700000 99999999999\n", "700000\t65536\n"
+	};
 	struct grants *g;
 	char token[GRANT_TOKEN_LEN + 1], path[160], slot[96];
 	int inode;
@@ -905,8 +914,8 @@ static void test_limit(void **state)
 	g = open_grants();
 	assert_int_equal(n_grants(g), GRANTS_MAX);
 	(void)clock_gettime(CLOCK_MONOTONIC, &t[4]);
-	print_message("grants_new: %lld us, first 200; %lld us, all; grants_open: %lld us each\n", us(&t[0], &t[1]) / 200,
-		      us(&t[0], &t[2]) / GRANTS_MAX, us(&t[3], &t[4]) / GRANTS_MAX);
+	print_message("grants_new: %lld us, first 200; %lld us, all; grants_open: %lld us each\n",
+		      us(&t[0], &t[1]) / 200, us(&t[0], &t[2]) / GRANTS_MAX, us(&t[3], &t[4]) / GRANTS_MAX);
 	assert_int_equal(said, 0);
 	grants_close(g);
 }

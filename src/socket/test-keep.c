@@ -97,7 +97,7 @@ static int keeper_of(void)
 
 struct found {
 	size_t n;
-	int fd;		/* of @want */
+	int fd; /* of @want */
 	const char *want;
 };
 
@@ -284,7 +284,8 @@ static void ask(const char *text, int fd, const char *want)
 
 static void test_nonsense(void **state)
 {
-	_cleanup_close_ int a = listening("a"), keeper = keeper_of(), other = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int a = listening("a"), keeper = keeper_of(),
+			    other = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	char text[64], big[160];
 
 	(void)state;
@@ -422,7 +423,8 @@ static void test_many(void **state)
 	(void)close(fd);
 	kib = pss_kib(pid_of(keeper));
 	print_message("1000 sockets: %llu KiB PSS, %lld us for each socket and put\n", (unsigned long long)kib,
-		      (long long)((t[1].tv_sec - t[0].tv_sec) * 1000000 + (t[1].tv_nsec - t[0].tv_nsec) / 1000) / 1000);
+		      (long long)((t[1].tv_sec - t[0].tv_sec) * 1000000 + (t[1].tv_nsec - t[0].tv_nsec) / 1000) /
+			      1000);
 #ifndef __SANITIZE_ADDRESS__
 	assert_in_range(kib, 1, 1024);
 #endif

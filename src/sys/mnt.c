@@ -88,9 +88,11 @@ int mnt_idmap(int mnt, int userns_fd, bool recursive, const char *what, struct e
 	if (mount_setattr(mnt, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof attr) == 0)
 		return 0;
 	if (errno == EINVAL)
-		return err_set(e, EINVAL,
-			       "%s lies on a file system that cannot be id-mapped by this kernel; move it to one that can "
-			       "(ext4, xfs, btrfs, tmpfs from Linux 6.3 on)", what);
+		return err_set(
+			e, EINVAL,
+			"%s lies on a file system that cannot be id-mapped by this kernel; move it to one that can "
+			"(ext4, xfs, btrfs, tmpfs from Linux 6.3 on)",
+			what);
 	return err_sys(e, errno, "id-map the mount of %s", what);
 }
 
@@ -114,6 +116,7 @@ int mnt_reconfigure(int fd, struct err *e)
 
 	if (fs < 0)
 		return err_sys(e, errno, "pick file system");
-	return fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0 ? fs_fail(fs, errno, "refresh file system", "", e)
-									  : 0;
+	return fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0
+		       ? fs_fail(fs, errno, "refresh file system", "", e)
+		       : 0;
 }

@@ -152,8 +152,10 @@ int path_make_in(int root_fd, int rw_fd, const char *path, bool directory, struc
 		return err_sys(e, -fd, "open mount point %s in the container", path);
 	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode) != directory) {
 		(void)fd_close(fd);
-		return err_set(e, ENOTDIR, "mount point %s in the container is %sa directory, but what is mounted there is %s",
-			       path, S_ISDIR(st.st_mode) ? "" : "not ", directory ? "one: not a directory" : "a file");
+		return err_set(e, ENOTDIR,
+			       "mount point %s in the container is %sa directory, but what is mounted there is %s",
+			       path, S_ISDIR(st.st_mode) ? "" : "not ",
+			       directory ? "one: not a directory" : "a file");
 	}
 	return fd;
 }

@@ -23,9 +23,10 @@ static int check(int fd, const char *path, size_t len, bool last, struct err *e)
 		return err_sys(e, errno, "directory %.*s", n, path);
 	if (is_roots_alone(&st) || (!last && st.st_uid == 0 && (st.st_mode & S_ISVTX)))
 		return 0;
-	return err_set(e, EPERM,
-		       "directory %s: %.*s is not root's alone (owner %u, mode %04o); run: chown root %.*s; chmod go-w %.*s",
-		       path, n, path, st.st_uid, st.st_mode & 07777, n, path, n, path);
+	return err_set(
+		e, EPERM,
+		"directory %s: %.*s is not root's alone (owner %u, mode %04o); run: chown root %.*s; chmod go-w %.*s",
+		path, n, path, st.st_uid, st.st_mode & 07777, n, path, n, path);
 }
 
 static int step(int dir, const char *name, bool last, bool make)
@@ -48,7 +49,8 @@ int root_dir_open(const char *path, bool make, struct err *e)
 	int r;
 
 	if (!lex_is_clean(path) || path[1] == '\0')
-		return err_set(e, EINVAL, "directory %s: not an absolute path without \".\", \"..\" and \"//\"", path);
+		return err_set(e, EINVAL, "directory %s: not an absolute path without \".\", \"..\" and \"//\"",
+			       path);
 	if (dir < 0)
 		return err_sys(e, errno, "open /");
 	r = check(dir, path, 0, false, e);

@@ -13,8 +13,7 @@
 #include "codec/lexpath.h"
 
 /* @len: how much of @path names the object in question, for the message. */
-static int check_root_only(const struct stat *st, const char *path, size_t len, bool sticky_is_fine,
-			   struct err *e)
+static int check_root_only(const struct stat *st, const char *path, size_t len, bool sticky_is_fine, struct err *e)
 {
 	int n = len ? (int)len : 1; /* "/" */
 
@@ -25,14 +24,12 @@ static int check_root_only(const struct stat *st, const char *path, size_t len, 
 			       path, n, path, st->st_uid, n, path);
 	if ((st->st_mode & (S_IWGRP | S_IWOTH)) == 0 || (sticky_is_fine && (st->st_mode & S_ISVTX)))
 		return 0;
-	return err_set(e, EPERM,
-		       "%s: %.*s is writable by group or others (mode %04o); run: chmod go-w %.*s",
-		       path, n, path, st->st_mode & 07777, n, path);
+	return err_set(e, EPERM, "%s: %.*s is writable by group or others (mode %04o); run: chmod go-w %.*s", path,
+		       n, path, st->st_mode & 07777, n, path);
 }
 
 /* Open one component without following links; tells a link from what else may be wrong. */
-static int open_component(int dir, const char *name, int flags, const char *path, size_t len,
-			  struct err *e)
+static int open_component(int dir, const char *name, int flags, const char *path, size_t len, struct err *e)
 {
 	struct stat st;
 	int fd, r;
@@ -77,12 +74,10 @@ static int open_parent(const char *path, int *ret_fd, const char **ret_name, str
 		if (last)
 			break;
 		if (n > NAME_MAX)
-			return err_set(e, ENAMETOOLONG,
-				       "%s: a name in it is too long; correct the path", path);
+			return err_set(e, ENAMETOOLONG, "%s: a name in it is too long; correct the path", path);
 		memcpy(component, name, n);
 		component[n] = '\0';
-		next = open_component(dir, component, O_PATH | O_DIRECTORY, path,
-				      (size_t)(name - path) + n, e);
+		next = open_component(dir, component, O_PATH | O_DIRECTORY, path, (size_t)(name - path) + n, e);
 		if (next < 0)
 			return next;
 		(void)fd_close(dir);
@@ -101,8 +96,7 @@ static int check_file(int fd, const char *path, struct stat *ret, struct err *e)
 	if (fstat(fd, ret) < 0)
 		return err_sys(e, errno, "%s: cannot examine it", path);
 	if (!S_ISREG(ret->st_mode))
-		return err_set(e, EINVAL, "%s: is not a regular file; put the settings into one",
-			       path);
+		return err_set(e, EINVAL, "%s: is not a regular file; put the settings into one", path);
 	r = check_root_only(ret, path, strlen(path), false, e);
 	if (r < 0)
 		return r;
@@ -112,8 +106,8 @@ static int check_file(int fd, const char *path, struct stat *ret, struct err *e)
 			       "then mv over it",
 			       path, (unsigned long)ret->st_nlink);
 	if (ret->st_size > (off_t)SETTINGS_MAX)
-		return err_set(e, EFBIG, "%s: has more than %u bytes; it is not a settings file",
-			       path, SETTINGS_MAX);
+		return err_set(e, EFBIG, "%s: has more than %u bytes; it is not a settings file", path,
+			       SETTINGS_MAX);
 	return 0;
 }
 
@@ -147,10 +141,8 @@ static int read_file(int dir, const char *name, const char *path, char **ret, si
 	if (fstat(fd, &after) < 0)
 		return err_sys(e, errno, "%s: cannot examine it", path);
 	if (!unchanged(&before, &after) || (off_t)len != after.st_size)
-		return err_set(
-			e, EAGAIN,
-			"%s: changed while it was read; replace it by rename (mv) and try again",
-			path);
+		return err_set(e, EAGAIN, "%s: changed while it was read; replace it by rename (mv) and try again",
+			       path);
 	*ret = TAKE_PTR(buf);
 	*ret_len = len;
 	return 0;
@@ -161,7 +153,7 @@ struct reading {
 	const struct settings_text *instead;
 	struct settings_text files[SETTINGS_FILES_MAX];
 	size_t n;
-	char *dir;	    /* that of the file */
+	char *dir;	     /* that of the file */
 	char *file, *dropin; /* whole names */
 };
 
@@ -186,7 +178,8 @@ static int add_file(struct reading *rd, int dir, const char *name, char *path, s
 	if (!p)
 		return err_sys(e, ENOMEM, "settings file %s", name);
 	if (rd->n == SETTINGS_FILES_MAX)
-		return err_set(e, EFBIG, "%s: more than %d settings files; put some together", p, SETTINGS_FILES_MAX);
+		return err_set(e, EFBIG, "%s: more than %d settings files; put some together", p,
+			       SETTINGS_FILES_MAX);
 	if (rd->instead && strcmp(rd->instead->file, p) == 0) {
 		len = rd->instead->len;
 		text = strndup(rd->instead->text, len);

@@ -17,7 +17,7 @@
 #include "sys/test-dir.h"
 
 #define BIT(c) (UINT64_C(1) << (c))
-#define ID 100000u
+#define ID     100000u
 
 static char top[] = "/tmp/caisson-test-XXXXXX";
 
@@ -49,8 +49,8 @@ static bool ids_are(uint32_t real, uint32_t effective, uint32_t saved, uint32_t 
 	uid_t r, e, s;
 	gid_t gr, ge, gs;
 
-	return getresuid(&r, &e, &s) == 0 && getresgid(&gr, &ge, &gs) == 0 && r == real && e == effective && s == saved &&
-	       gr == gid && ge == gid && gs == gid;
+	return getresuid(&r, &e, &s) == 0 && getresgid(&gr, &ge, &gs) == 0 && r == real && e == effective &&
+	       s == saved && gr == gid && ge == gid && gs == gid;
 }
 
 static void there_and_back(void)

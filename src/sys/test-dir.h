@@ -19,13 +19,12 @@
 #include "base/io.h"
 
 /* A check in a forked child, where cmocka's own would jump into the parent's frames. */
-#define CHILD_CHECK(cond)                                                                          \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			dprintf(2, "%s:%d: in a child: %s (%s)\n", __FILE__, __LINE__, #cond,      \
-				strerror(errno));                                                  \
-			_exit(1);                                                                  \
-		}                                                                                  \
+#define CHILD_CHECK(cond)                                                                                       \
+	do {                                                                                                    \
+		if (!(cond)) {                                                                                  \
+			dprintf(2, "%s:%d: in a child: %s (%s)\n", __FILE__, __LINE__, #cond, strerror(errno)); \
+			_exit(1);                                                                               \
+		}                                                                                               \
 	} while (0)
 
 /* The exit status of @pid, or -1 when a signal ended it. */

@@ -89,7 +89,8 @@ static void a_new_file_system_has_its_options_and_attributes(void **state)
 	(void)state;
 	assert_int_equal(fstatfs(mnt, &sfs), 0);
 	assert_true(sfs.f_type == TMPFS_MAGIC && sfs.f_blocks * (uint64_t)sfs.f_bsize == 65536);
-	assert_int_equal(flags_of(mnt) & (ST_NOSUID | ST_NODEV | ST_NOEXEC | ST_RDONLY), ST_NOSUID | ST_NODEV | ST_NOEXEC);
+	assert_int_equal(flags_of(mnt) & (ST_NOSUID | ST_NODEV | ST_NOEXEC | ST_RDONLY),
+			 ST_NOSUID | ST_NODEV | ST_NOEXEC);
 	/* detached: nobody sees it yet, and it goes with its fd */
 	assert_false(is_on_tmpfs_of(top_fd, "at", mnt));
 }
@@ -172,7 +173,8 @@ static void a_clone_has_the_mounts_below_only_when_asked(void **state)
 
 static void attributes_are_set_and_cleared_on_one_mount_or_the_tree(void **state)
 {
-	_cleanup_close_ int outer = tmpfs("mode", "700", MOUNT_ATTR_NOSUID), inner = tmpfs("mode", "700", 0), below = -EBADF;
+	_cleanup_close_ int outer = tmpfs("mode", "700", MOUNT_ATTR_NOSUID), inner = tmpfs("mode", "700", 0),
+			    below = -EBADF;
 
 	(void)state;
 	assert_int_equal(mkdirat(outer, "in", 0755), 0);
@@ -213,7 +215,8 @@ static void propagation_is_set(void **state)
 
 static void ids_of_a_mount_are_mapped(void **state)
 {
-	_cleanup_close_ int mnt = tmpfs("mode", "755", 0), ns = userns_make(proc_fd, "0 100000 65536\n", "0 100000 65536\n", &err);
+	_cleanup_close_ int mnt = tmpfs("mode", "755", 0),
+			    ns = userns_make(proc_fd, "0 100000 65536\n", "0 100000 65536\n", &err);
 	_cleanup_close_ int clone = -EBADF, proc = -EBADF;
 	const char *name = "f";
 	struct stat st;
@@ -264,7 +267,8 @@ static void a_superblock_is_refreshed(void **state)
 
 /* ---- what the reader of overlay's options must understand: this kernel's own writing ---- */
 
-static const char *const odd_names[] = { "plain", "co:lon", "com,ma", "back\\slash", "bl ank", "new\nline", "eq=ual", "ha#sh", "a\\:b" };
+static const char *const odd_names[] = { "plain",     "co:lon", "com,ma", "back\\slash", "bl ank",
+					 "new\nline", "eq=ual", "ha#sh",  "a\\:b" };
 
 static void find_overlay(const char *target, char **text, struct overlay_options *ret)
 {
@@ -322,8 +326,8 @@ static void the_classic_form_is_read_as_well(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
 		assert_int_equal(mkdirat(top_fd, dirs[i], 0755), 0);
 	/* mount(2): "\:" for a colon in lowerdir, "\," for a comma anywhere */
-	(void)snprintf(opts, sizeof opts, "lowerdir=%s/low\\:er1:%s/lower2,upperdir=%s/up\\,per,workdir=%s/w:ork", top, top, top,
-		       top);
+	(void)snprintf(opts, sizeof opts, "lowerdir=%s/low\\:er1:%s/lower2,upperdir=%s/up\\,per,workdir=%s/w:ork",
+		       top, top, top, top);
 	(void)snprintf(target, sizeof target, "%s/at", top);
 	assert_int_equal(mount("overlay", target, "overlay", 0, opts), 0);
 	find_overlay(target, &text, &o);

@@ -22,11 +22,22 @@ static int top_fd = -EBADF, root_fd = -EBADF, proc_fd = -EBADF;
 static int setup(void **state)
 {
 	static const char *const links[][2] = {
-		{ "/d/sub", "abs" },	    { "d/sub", "rel" },	       { "../d/sub", "d/up" },
-		{ "../../../../d/sub", "over" }, { "../../secret", "d/out" }, { "/../../outside", "out-dir" },
-		{ "/nowhere/at/all", "dangling" }, { "missing", "d/dangling" }, { "loop-b", "loop-a" },
-		{ "loop-a", "loop-b" },	    { "chain-1", "chain-0" },  { "/chain-2", "chain-1" },
-		{ "d/../new/end", "chain-2" }, { "/etc/passwd", "passwd" }, { "/abs-made/x", "d/abs-dangling" }, { "/self-made/./x/..", "odd" },
+		{ "/d/sub", "abs" },
+		{ "d/sub", "rel" },
+		{ "../d/sub", "d/up" },
+		{ "../../../../d/sub", "over" },
+		{ "../../secret", "d/out" },
+		{ "/../../outside", "out-dir" },
+		{ "/nowhere/at/all", "dangling" },
+		{ "missing", "d/dangling" },
+		{ "loop-b", "loop-a" },
+		{ "loop-a", "loop-b" },
+		{ "chain-1", "chain-0" },
+		{ "/chain-2", "chain-1" },
+		{ "d/../new/end", "chain-2" },
+		{ "/etc/passwd", "passwd" },
+		{ "/abs-made/x", "d/abs-dangling" },
+		{ "/self-made/./x/..", "odd" },
 	};
 
 	(void)state;
@@ -38,7 +49,8 @@ static int setup(void **state)
 		return -1;
 	root_fd = openat(top_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (mkdirat(root_fd, "d", 0755) < 0 || mkdirat(root_fd, "d/sub", 0755) < 0 || test_put(root_fd, "d/file", "x") < 0)
+	if (mkdirat(root_fd, "d", 0755) < 0 || mkdirat(root_fd, "d/sub", 0755) < 0 ||
+	    test_put(root_fd, "d/file", "x") < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
 		if (symlinkat(links[i][0], root_fd, links[i][1]) < 0)
@@ -60,8 +72,8 @@ static bool same_file(int fd, const char *name)
 {
 	struct stat a, b;
 
-	return fstat(fd, &a) == 0 && fstatat(root_fd, name, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_ino == b.st_ino &&
-	       a.st_dev == b.st_dev;
+	return fstat(fd, &a) == 0 && fstatat(root_fd, name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
 static void names_are_resolved_as_inside_the_container(void **state)

@@ -321,8 +321,7 @@ static void more_files_beside_it_and_the_users(void **state)
 static void an_odd_path_is_refused(void **state)
 {
 	static const char *const paths[] = {
-		"",	   "/",	    "settings.json", "./settings.json", "/tmp/../etc/x",
-		"/etc//x", "/etc/", "/etc/."
+		"", "/", "settings.json", "./settings.json", "/tmp/../etc/x", "/etc//x", "/etc/", "/etc/."
 	};
 
 	(void)state;
@@ -362,8 +361,7 @@ int main(void)
 	};
 
 	if (geteuid() != 0) {
-		print_message(
-			"skipped: the rules are about root's files, so these tests need root\n");
+		print_message("skipped: the rules are about root's files, so these tests need root\n");
 		return 77;
 	}
 	return cmocka_run_group_tests(rows, NULL, NULL);

@@ -115,7 +115,8 @@ static void a_map_that_the_kernel_refuses_is_an_error_and_leaves_nothing(void **
 
 static void every_map_of_a_shared_directory_is_one_that_the_kernel_takes(void **state)
 {
-	static const uint32_t owners[] = { 0, 1, 1000, 65534, 99999, 100000, 165535, 165536, 200000, 0x7ffffffe, 0x7fffffff };
+	static const uint32_t owners[] = { 0,	   1,	   1000,   65534,      99999,	  100000,
+					   165535, 165536, 200000, 0x7ffffffe, 0x7fffffff };
 	static const uint32_t mains[] = { 0, 1000, 65535 };
 
 	(void)state;

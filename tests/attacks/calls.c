@@ -69,7 +69,9 @@ static void bpf_calls(void)
 
 static void perf_calls(void)
 {
-	struct perf_event_attr a = { .type = PERF_TYPE_SOFTWARE, .size = sizeof a, .config = PERF_COUNT_SW_CPU_CLOCK };
+	struct perf_event_attr a = { .type = PERF_TYPE_SOFTWARE,
+				     .size = sizeof a,
+				     .config = PERF_COUNT_SW_CPU_CLOCK };
 
 	say("perf_cpu_wide", syscall(SYS_perf_event_open, &a, -1, 0, -1, 0));
 	a.type = PERF_TYPE_TRACEPOINT;
@@ -140,7 +142,9 @@ static void limit_calls(void)
 		struct {
 			struct nlmsghdr h;
 			char pad[64];
-		} m = { .h = { .nlmsg_len = sizeof m, .nlmsg_type = 1000 /* AUDIT_GET */, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK } };
+		} m = { .h = { .nlmsg_len = sizeof m,
+			       .nlmsg_type = 1000 /* AUDIT_GET */,
+			       .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK } };
 		struct {
 			struct nlmsghdr h;
 			struct nlmsgerr e;

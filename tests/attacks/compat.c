@@ -24,7 +24,10 @@ static long by_int80(void)
 {
 	long r;
 
-	__asm__ volatile("int $0x80" : "=a"(r) : "a"(I386_MKDIR), "b"(low), "c"(0700) : "memory", "r8", "r9", "r10", "r11");
+	__asm__ volatile("int $0x80"
+			 : "=a"(r)
+			 : "a"(I386_MKDIR), "b"(low), "c"(0700)
+			 : "memory", "r8", "r9", "r10", "r11");
 	return r;
 }
 

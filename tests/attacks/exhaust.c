@@ -32,8 +32,10 @@ static int one_ns(void)
 	static const struct {
 		int flag;
 		const char *file;
-	} kinds[] = { { CLONE_NEWUSER, "user" }, { CLONE_NEWNS, "mnt" },  { CLONE_NEWNET, "net" }, { CLONE_NEWPID, "pid_for_children" },
-		      { CLONE_NEWUTS, "uts" },	 { CLONE_NEWIPC, "ipc" }, { 0x80, "time_for_children" } };
+	} kinds[] = { { CLONE_NEWUSER, "user" },    { CLONE_NEWNS, "mnt" },
+		      { CLONE_NEWNET, "net" },	    { CLONE_NEWPID, "pid_for_children" },
+		      { CLONE_NEWUTS, "uts" },	    { CLONE_NEWIPC, "ipc" },
+		      { 0x80, "time_for_children" } };
 	char path[64];
 
 	if (unshare(ns_flag) < 0)
@@ -175,12 +177,24 @@ static const struct {
 	int (*one)(void);
 	int flag;
 } kinds[] = {
-	{ "inotify", one_inotify, 0 },	  { "fanotify", one_fanotify, 0 }, { "mqueue", one_mqueue, 0 },
-	{ "pty", one_pty, 0 },		  { "pipe", one_pipe, 0 },	   { "signals", one_signal, 0 },
-	{ "sem", one_sem, 0 },		  { "shm", one_shm, 0 },	   { "msg", one_msg, 0 },
-	{ "keys", one_key, 0 },		  { "fork", one_fork, 0 },	   { "thread", one_thread, 0 },
-	{ "userns", one_ns, CLONE_NEWUSER }, { "mntns", one_ns, CLONE_NEWNS }, { "netns", one_ns, CLONE_NEWNET },
-	{ "pidns", one_ns, CLONE_NEWPID },   { "utsns", one_ns, CLONE_NEWUTS }, { "ipcns", one_ns, CLONE_NEWIPC },
+	{ "inotify", one_inotify, 0 },
+	{ "fanotify", one_fanotify, 0 },
+	{ "mqueue", one_mqueue, 0 },
+	{ "pty", one_pty, 0 },
+	{ "pipe", one_pipe, 0 },
+	{ "signals", one_signal, 0 },
+	{ "sem", one_sem, 0 },
+	{ "shm", one_shm, 0 },
+	{ "msg", one_msg, 0 },
+	{ "keys", one_key, 0 },
+	{ "fork", one_fork, 0 },
+	{ "thread", one_thread, 0 },
+	{ "userns", one_ns, CLONE_NEWUSER },
+	{ "mntns", one_ns, CLONE_NEWNS },
+	{ "netns", one_ns, CLONE_NEWNET },
+	{ "pidns", one_ns, CLONE_NEWPID },
+	{ "utsns", one_ns, CLONE_NEWUTS },
+	{ "ipcns", one_ns, CLONE_NEWIPC },
 	{ "timens", one_ns, 0x80 },
 };
 
@@ -205,7 +219,8 @@ int main(int argc, char **argv)
 		ns_flag = kinds[i].flag;
 		while (n < atoi(argv[2]) && kinds[i].one() >= 0)
 			n++;
-		printf("%s %d%s%s\n", argv[1], n, n < atoi(argv[2]) ? " " : "", n < atoi(argv[2]) ? strerrorname_np(errno) : "");
+		printf("%s %d%s%s\n", argv[1], n, n < atoi(argv[2]) ? " " : "",
+		       n < atoi(argv[2]) ? strerrorname_np(errno) : "");
 		(void)fflush(stdout);
 		while (read(0, &c, 1) > 0)
 			;

@@ -36,8 +36,9 @@ static void show(long id)
 
 static void look(void)
 {
-	static const long rings[] = { KEY_SPEC_THREAD_KEYRING, KEY_SPEC_PROCESS_KEYRING, KEY_SPEC_SESSION_KEYRING,
-				      KEY_SPEC_USER_KEYRING, KEY_SPEC_USER_SESSION_KEYRING, KEY_SPEC_GROUP_KEYRING };
+	static const long rings[] = { KEY_SPEC_THREAD_KEYRING,	     KEY_SPEC_PROCESS_KEYRING,
+				      KEY_SPEC_SESSION_KEYRING,	     KEY_SPEC_USER_KEYRING,
+				      KEY_SPEC_USER_SESSION_KEYRING, KEY_SPEC_GROUP_KEYRING };
 	long id, persistent = keyctl(KEYCTL_GET_PERSISTENT, -1, KEY_SPEC_PROCESS_KEYRING, 0, 0);
 
 	for (size_t i = 0; i < sizeof rings / sizeof *rings; i++) {
@@ -49,7 +50,8 @@ static void look(void)
 			if (keyctl(KEYCTL_LINK, keys[k], KEY_SPEC_PROCESS_KEYRING, 0, 0) == 0)
 				show(keys[k]);
 		}
-		id = keyctl(KEYCTL_SEARCH, rings[i], (long)(uintptr_t) "user", (long)(uintptr_t) "caisson-canary", 0);
+		id = keyctl(KEYCTL_SEARCH, rings[i], (long)(uintptr_t) "user", (long)(uintptr_t) "caisson-canary",
+			    0);
 		if (id > 0)
 			show(id);
 	}

@@ -32,8 +32,8 @@
 #define MOVE_MOUNT_BENEATH 0x00000200
 #endif
 #define OPEN_TREE_NAMESPACE_BIT 2u
-#define SYS_open_tree_attr_nr 467
-#define PROC_MAGIC 0x9fa0
+#define SYS_open_tree_attr_nr	467
+#define PROC_MAGIC		0x9fa0
 
 static int attempts, breaches;
 
@@ -144,8 +144,10 @@ static int copy_of(const char *path, int kind)
 	}
 }
 
-static const char *const copy_names[] = { "open_tree", "recursive open_tree", "open_tree of open_tree",
-					  "recursive open_tree_attr", "open_tree_attr", "open_tree(NAMESPACE)" };
+static const char *const copy_names[] = {
+	"open_tree",	  "recursive open_tree", "open_tree of open_tree", "recursive open_tree_attr",
+	"open_tree_attr", "open_tree(NAMESPACE)"
+};
 #define N_COPIES 6
 
 static void reconfigure(int pick, const char *key)
@@ -315,7 +317,8 @@ static void try_cover(const char *path, const char *scratch)
 
 		(void)snprintf(sub, sizeof sub, "%s/%s", at, name);
 		(void)umount2(sub, MNT_DETACH);
-		verdict(shown(AT_FDCWD, sub) != before || shown(AT_FDCWD, path) != before, "umount in a shared peer");
+		verdict(shown(AT_FDCWD, sub) != before || shown(AT_FDCWD, path) != before,
+			"umount in a shared peer");
 		(void)umount2(at, MNT_DETACH);
 	}
 	(void)mount(NULL, parent, NULL, MS_PRIVATE, NULL);

@@ -69,8 +69,8 @@ int main(int argc, char **argv)
 		int c;
 
 		unlink(argv[2]);
-		if (bind(s, (struct sockaddr *)&a, sizeof a) < 0 || listen(s, 1) < 0 || (c = accept(s, NULL, NULL)) < 0 ||
-		    recvmsg(c, &msg, 0) < 0 || !CMSG_FIRSTHDR(&msg))
+		if (bind(s, (struct sockaddr *)&a, sizeof a) < 0 || listen(s, 1) < 0 ||
+		    (c = accept(s, NULL, NULL)) < 0 || recvmsg(c, &msg, 0) < 0 || !CMSG_FIRSTHDR(&msg))
 			return perror("recv"), 3;
 		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof fd);
 		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0) {

@@ -52,7 +52,9 @@ static int is_runtime(pid_t pid)
 
 static void look(pid_t pid)
 {
-	static const char *const links[] = { "exe", "root", "cwd", "fd/0", "fd/3", "fd/4", "fd/5", "fd/6", "ns/mnt" };
+	static const char *const links[] = {
+		"exe", "root", "cwd", "fd/0", "fd/3", "fd/4", "fd/5", "fd/6", "ns/mnt"
+	};
 	static const char *const files[] = { "environ", "maps", "mem", "cmdline", "mountinfo" };
 	char path[64], text[4096];
 	pid_t child;

@@ -31,7 +31,8 @@ static void die(const char *what)
 	exit(2);
 }
 
-static ssize_t on_read(nghttp2_session *s, int32_t id, uint8_t *buf, size_t size, uint32_t *flags, nghttp2_data_source *src, void *user)
+static ssize_t on_read(nghttp2_session *s, int32_t id, uint8_t *buf, size_t size, uint32_t *flags,
+		       nghttp2_data_source *src, void *user)
 {
 	size_t n = call.len - call.sent < size ? call.len - call.sent : size;
 
@@ -46,8 +47,8 @@ static ssize_t on_read(nghttp2_session *s, int32_t id, uint8_t *buf, size_t size
 	return (ssize_t)n;
 }
 
-static int on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *name, size_t nl, const uint8_t *value, size_t vl,
-		     uint8_t flags, void *user)
+static int on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *name, size_t nl,
+		     const uint8_t *value, size_t vl, uint8_t flags, void *user)
 {
 	(void)s, (void)f, (void)flags, (void)user;
 	if (nl == 7 && memcmp(name, ":status", 7) == 0)
@@ -86,7 +87,8 @@ static int connect_to(const char *path)
 
 static void upgrade(int fd)
 {
-	static const char text[] = "POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n";
+	static const char text[] =
+		"POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n";
 	char head[4096] = "", body[4096];
 	size_t n = 0;
 
@@ -127,8 +129,12 @@ static nghttp2_nv nv(char *name, char *value)
 
 int main(int argc, char **argv)
 {
-	nghttp2_nv fields[32] = { nv(":method", "POST"), nv(":scheme", "http"), nv(":path", ""), nv(":authority", "localhost"),
-				  nv("content-type", "application/grpc"), nv("te", "trailers") };
+	nghttp2_nv fields[32] = { nv(":method", "POST"),
+				  nv(":scheme", "http"),
+				  nv(":path", ""),
+				  nv(":authority", "localhost"),
+				  nv("content-type", "application/grpc"),
+				  nv("te", "trailers") };
 	const nghttp2_data_provider data = { .read_callback = on_read };
 	nghttp2_session_callbacks *cb;
 	nghttp2_session *s;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define NR_MOUNT_I386 21
+#define NR_MOUNT_I386  21
 #define NR_UMOUNT_I386 22
 
 static int call32(int nr, unsigned a, unsigned b, unsigned c, unsigned d, unsigned e)
