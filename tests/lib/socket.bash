@@ -143,6 +143,7 @@ sock_api() {
 	output=$(timeout 60 "$DOCKER" exec "$name" curl -sS --max-time "${SOCK_TIME:-50}" --path-as-is -g --unix-socket "$HOST_SOCK" \
 		-X "$method" "${data[@]}" -w '\n%{http_code}' "http://docker$target" 2>&1) || true
 	STATUS=${output##*$'\n'}
+	STATUS=${STATUS:0:3} # what else went to standard error may follow
 	output=${output%$'\n'*}
 }
 
