@@ -513,3 +513,23 @@ grant_file() {
 	rm -rf "$SOCKETS/22222222222222222222222222222222" "$SOCKETS/11111111111111111111111111111111" \
 		"$ENGINE/guard-state/grants"/*.damaged "$ENGINE/guard-state/grants"/1111*
 }
+
+@test "A112 E48 an engine's socket that is bound later in a shared directory, or has an abstract name: the kernel says no" {
+	local pid
+	d run -d --name aa --network none -v "$SHARE/a:/a" "$TOOL:1" sleep 600
+	spawn "$ENGINE/late.log" socat "UNIX-LISTEN:$SHARE/a/docker.sock,fork,mode=660" "UNIX-CONNECT:$ENGINE_SOCK" >"$ENGINE/late.pid"
+	spawn "$ENGINE/abstract.log" socat "ABSTRACT-LISTEN:$ENGINE/late,fork" "UNIX-CONNECT:$ENGINE_SOCK" >"$ENGINE/abstract.pid"
+	eventually 10 test -S "$SHARE/a/docker.sock"
+	run -0 curl -fsS --unix-socket "$SHARE/a/docker.sock" http://d/_ping
+	run -0 curl -fsS --abstract-unix-socket "$ENGINE/late" http://d/_ping
+	run -7 d exec aa curl -sS --unix-socket /a/docker.sock http://d/_ping
+	assert_has "$output" "Couldn't connect"
+	run -7 d exec --privileged aa curl -sS --unix-socket /a/docker.sock http://d/_ping
+	run -7 d exec aa curl -sS --abstract-unix-socket "$ENGINE/late" http://d/_ping
+	# Nor is it mounted by a name of its own, whatever the share says.
+	denied "ocker socket mount denied" "$TOOL:1" -v "$SHARE/a/docker.sock:/s"
+	for pid in late abstract; do
+		kill "$(cat "$ENGINE/$pid.pid")"
+	done
+	rm -f "$SHARE/a/docker.sock"
+}

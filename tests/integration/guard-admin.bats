@@ -129,7 +129,7 @@ built-in defaults"
 	assert_has "$output" "$W/admin-settings.d/50.json: caisson.allowHooks: must be true or false, got a string"
 }
 
-@test "files and directories that others could change are refused" {
+@test "A143 files and directories that others could change are refused" {
 	own_settings
 	put "$W/admin-settings.json" '{}'
 	put "$W/admin-settings.d/50.json" '{}'
@@ -150,7 +150,7 @@ built-in defaults"
 	assert_has "$output" "is a symbolic link"
 }
 
-@test "the users' file decides only what is not locked, and cannot break anything" {
+@test "A145 the users' file decides only what is not locked, and cannot break anything" {
 	own_settings
 	put "$W/admin-settings.json" '{"enhancedContainerIsolation": {"value": true, "locked": false}}'
 	put "$W/user-settings.json" '{"theirs": 1, "EnhancedContainerIsolation": false}'
@@ -177,7 +177,7 @@ built-in defaults"
 
 # ---- reload ---------------------------------------------------------------------------------------------------
 
-@test "a changed file is in force without a signal; a bad one is not, the last good one stays and status says why" {
+@test "A146 a changed file is in force without a signal; a bad one is not, the last good one stays and status says why" {
 	put "$GUARD_SETTINGS" '{"enhancedContainerIsolation": {"value": false}}'
 	eventually 5 status_is .isolation.enabled false
 	put "$GUARD_SETTINGS" '{"enhancedContainerIsolation": {"value": 1}}'
@@ -226,7 +226,7 @@ built-in defaults"
 	bg_wait
 }
 
-@test "bad settings at the start: the guard does not serve" {
+@test "A144 B1 bad settings at the start: the guard does not serve" {
 	own_settings
 	put "$W/admin-settings.json" '{}'
 	put "$W/admin-settings.d/x.json" '{"caisson": {"alowHooks": false}}'
