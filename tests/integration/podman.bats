@@ -84,7 +84,7 @@ ppid() {
 @test "podman: a terminal" {
 	run in_tty nsenter --net="$ENGINE_NET" -- podman --root "$ENGINE/root" --runroot "$ENGINE/run" --tmpdir "$ENGINE/tmp" \
 		--runtime "$ENGINE/runtime" --cgroup-manager cgroupfs --events-backend file \
-		run -it --rm --network none --cgroup-parent "/ct-$RUN_TAG-podman" "$IMAGE" tty
+		run -it --rm --network none --cgroup-parent "/ct-$RUN_TAG-podman" "$IMAGE" sh -c "tty; sleep 0.3"
 	assert_has "$output" /dev/
 }
 
