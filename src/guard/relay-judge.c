@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "codec/json-read.h"
@@ -16,6 +17,7 @@
 
 #define THREADS	   6
 #define STACK_SIZE (512u << 10)
+#define SESSION_NS 300000000
 
 struct pool {
 	pthread_mutex_t lock;
@@ -111,6 +113,23 @@ static bool needs_checks(const struct judge_route *route)
 	return false;
 }
 
+/*
+ * docker opens a session beside its request to build, and hangs for ever when the build is refused before the session is
+ * there (seen with 20.10). Refusals of builds are rare, and there are few of these threads for each user.
+ */
+static void give_session_time(const struct exchange *x)
+{
+	const struct timespec time = { .tv_nsec = SESSION_NS };
+
+	if (strcmp(x->q.route->name, "build") != 0)
+		return;
+	for (size_t i = 0; i < x->q.n_query; i++)
+		if (strcmp(x->q.query[i].key, "session") == 0 && *x->q.query[i].value) {
+			(void)nanosleep(&time, NULL);
+			return;
+		}
+}
+
 void exchange_judge(struct exchange *x)
 {
 	struct err e = { 0 };
@@ -120,6 +139,8 @@ void exchange_judge(struct exchange *x)
 	if (x->policy->settings.enabled && needs_checks(x->q.route))
 		engine_check_settle(x->relay->config->check);
 	judge(&x->q, &x->v);
+	if (x->v.what == JUDGE_REFUSE)
+		give_session_time(x);
 	if (x->v.what != JUDGE_PASS)
 		return;
 	if (request_write(x, &e) < 0)
