@@ -197,3 +197,14 @@ bool monitor_is_there(int dir_fd)
 	(void)fd_close(fd);
 	return there;
 }
+
+void monitor_let_go(int dir_fd)
+{
+	_cleanup_close_ int fd = connect_to(dir_fd, SOCK_NONBLOCK);
+	struct ucred peer;
+	socklen_t len = sizeof peer;
+
+	/* Whoever listens is there. SIGCONT does nothing to another process that may have got its pid since. */
+	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.pid > 0)
+		(void)kill(peer.pid, SIGCONT);
+}

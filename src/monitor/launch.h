@@ -69,4 +69,10 @@ int monitor_give_listener(int dir_fd, int listener, struct err *e);
 /* monitor_is_there() - does a monitor listen there? */
 bool monitor_is_there(int dir_fd);
 
+/*
+ * monitor_let_go() - the container is gone: have a monitor that somebody stopped (SIGSTOP) go on, so that it sees that
+ * and ends, and ends its workers. One that runs does so anyway.
+ */
+void monitor_let_go(int dir_fd);
+
 #endif

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "codec/state.h"
+#include "monitor/launch.h"
 #include "runtime/ids.h"
 #include "runtime/start.h"
 #include "sys/missing.h"
@@ -377,6 +378,7 @@ int container_destroy(const struct runtime *rt, struct container *c, struct err 
 	r = destroy_cgroup(rt, c, e);
 	if (r < 0)
 		return err_ctx(e, r, "remove control groups");
+	monitor_let_go(c->dir_fd);
 	/* Only now is no process of the range left: its ids may go to somebody else. */
 	ids_fd = ids_open(rt->ids_path, e);
 	if (ids_fd < 0)

@@ -316,6 +316,22 @@ awake() {
 	[ "$SECONDS" -lt $((8 * ${CAISSON_TEST_SLOW:-1})) ]
 }
 
+@test "a monitor that somebody stopped ends with its container, and so do its workers" {
+	IMAGE=$TOOLS dbg bb --privileged
+	local id p pids=()
+	awake bb
+	id=$(d inspect -f '{{.Id}}' bb)
+	for p in monitor procview notify; do
+		pids+=("$(worker_of bb "$p")")
+	done
+	kill -STOP "${pids[@]}"
+	d rm -f bb
+	for p in "${pids[@]}"; do
+		eventually 10 ended "$p"
+	done
+	refute_match "$(pgrep -af "caisson-(monitor|notify|procview): $id")" "$id"
+}
+
 @test "containers work on after an engine restart, and new ones start" {
 	docker_daemon_stop
 	docker_daemon_start
