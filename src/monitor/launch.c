@@ -134,8 +134,6 @@ int monitor_commit(struct monitor *m, int init_pidfd, int dir_fd, struct err *e)
 	ssize_t n;
 	int r = sock < 0 ? -errno : in_directory(dir_fd, sock, bind_private);
 
-	if (r == 0 && listen(sock, 128) < 0)
-		r = -errno;
 	if (r < 0)
 		return err_sys(e, -r, "make the supervisor's socket");
 	n = monitor_send(m->control, &kind, sizeof kind, (const int[]){ init_pidfd, sock }, 2, 0);

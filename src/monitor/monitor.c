@@ -310,7 +310,11 @@ static void on_control(struct state *s)
 	}
 	s->init = fds[0];
 	s->socket = fds[1];
-	answer = watch(s, s->init, EPOLLIN, ON_INIT, 0);
+	/* Here, not in the runtime: who connects learns by SO_PEERCRED who called listen(2) (monitor_let_go()). */
+	if (listen(s->socket, 128) < 0)
+		answer = -errno;
+	if (answer == 0)
+		answer = watch(s, s->init, EPOLLIN, ON_INIT, 0);
 	if (answer == 0)
 		answer = watch(s, s->socket, EPOLLIN, ON_SOCKET, 0);
 	s->committed = answer == 0;
