@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/num.h"
 #include "bin/cli.h"
+#include "bin/helper.h"
 #include "sys/arguments.h"
 
 #define DEFAULT_ROOT "/run/caisson/containers"
@@ -183,24 +184,15 @@ static int prepare_process(struct err *e)
 	return 0;
 }
 
-/* Beside this program, as in a build directory; otherwise where they are installed. */
-static const char *find_libexec(int proc_fd)
+/* Beside this program, as in a build directory; otherwise where they are installed. Lives as long as the process. */
+static const char *find_libexec(void)
 {
-	char path[PATH_MAX];
-	ssize_t n = readlinkat(proc_fd, "self/exe", path, sizeof path - sizeof "caisson-monitor");
-	char *slash;
+	char *path = helper_path("caisson-monitor");
 
-	if (n <= 0)
+	if (!path)
 		return CAISSON_LIBEXEC;
-	path[n] = '\0';
-	slash = strrchr(path, '/');
-	if (!slash)
-		return CAISSON_LIBEXEC;
-	memcpy(slash + 1, "caisson-monitor", sizeof "caisson-monitor");
-	if (access(path, X_OK) < 0)
-		return CAISSON_LIBEXEC;
-	*slash = '\0';
-	return strdup(path); /* lives as long as the process */
+	*strrchr(path, '/') = '\0';
+	return path;
 }
 
 static int open_runtime(struct cli *cli, struct err *e)
@@ -211,7 +203,7 @@ static int open_runtime(struct cli *cli, struct err *e)
 	rt->etc_fd = open("/etc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (rt->proc_fd < 0 || rt->etc_fd < 0)
 		return err_sys(e, errno, "open /proc and /etc");
-	rt->libexec_dir = find_libexec(rt->proc_fd);
+	rt->libexec_dir = find_libexec();
 	if (geteuid() != 0)
 		return err_set(e, EPERM, "caisson must be run by root");
 	if (mkdir(BASE_DIR, 0711) < 0 && errno != EEXIST)

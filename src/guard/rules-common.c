@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "codec/imageref.h"
 #include "codec/lexpath.h"
 #include "guard/engine.h"
 #include "guard/rules.h"
@@ -325,25 +326,13 @@ int rule_log_config(struct judging *j, json_t *owner, json_t *value)
 
 void image_familiar(const char *image, char *ret, size_t size)
 {
-	size_t n = strcspn(image, "@"), slash = strcspn(image, "/");
-	const char *domain = "", *library = "";
+	struct image_ref ref;
 
-	/* A colon behind the last slash begins the tag, before it a port. */
-	for (size_t i = n; i > 0 && image[i - 1] != '/'; i--)
-		if (image[i - 1] == ':')
-			n = i - 1;
-	if (image[slash] == '\0' || slash >= n) {
-		domain = "docker.io/";
-		library = "library/";
-	} else if (!memchr(image, '.', slash) && !memchr(image, ':', slash) &&
-		   (slash != strlen("localhost") || strncmp(image, "localhost", slash) != 0)) {
-		domain = "docker.io/";
-	} else if (slash == strlen("index.docker.io") && strncmp(image, "index.docker.io", slash) == 0) {
-		domain = "docker.io/";
-		image += slash + 1;
-		n -= slash + 1;
-	}
-	(void)snprintf(ret, size, "%s%s%.*s", domain, library, (int)(n > 512 ? 512 : n), image);
+	/* An id, or no name at all: as it was asked for. */
+	if (image_ref_parse(image, &ref))
+		(void)snprintf(ret, size, "%.512s", image);
+	else
+		(void)image_ref_name(&ref, ret, size);
 }
 
 /* ---- query parameters ---- */

@@ -439,20 +439,24 @@ static void the_zero_verdict_refuses(void **state)
 	judge_request_done(&q);
 }
 
+#define DIGEST "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+
 static void names_of_images(void **state)
 {
 	static const char *const names[][2] = {
 		{ "docker", "docker.io/library/docker" },
 		{ "docker:cli", "docker.io/library/docker" },
-		{ "docker@sha256:00", "docker.io/library/docker" },
-		{ "docker:cli@sha256:00", "docker.io/library/docker" },
+		{ "docker@" DIGEST, "docker.io/library/docker" },
+		{ "docker:cli@" DIGEST, "docker.io/library/docker" },
+		{ DIGEST, DIGEST },			    /* an id */
+		{ "docker@sha256:00", "docker@sha256:00" }, /* no name: as it was asked for */
 		{ "a/b:1", "docker.io/a/b" },
 		{ "docker.io/a/b", "docker.io/a/b" },
 		{ "index.docker.io/a/b:1", "docker.io/a/b" },
 		{ "localhost/a:1", "localhost/a" },
 		{ "localhost:5000/a", "localhost:5000/a" },
 		{ "reg.example/a/b:1", "reg.example/a/b" },
-		{ "", "docker.io/library/" },
+		{ "", "" },
 	};
 	char got[128];
 
