@@ -92,9 +92,10 @@ settings_write() {
 	mv "$1.new" "$1"
 }
 
-# file_dir - this test file's directory, short enough for socket paths
+# file_dir - this test file's directory, of no other file's name, short enough for socket paths
 file_dir() {
 	local name=${BATS_TEST_FILENAME##*/}
+	case $BATS_TEST_FILENAME in */attacks/*) name=a-$name ;; esac
 	printf '%s/%s' "$CAISSON_TEST_RUN" "${name%.bats}"
 }
 
@@ -124,7 +125,7 @@ pids_marked() {
 # engine_pids DIR - what engines of ours left running: daemons, shims, monitors; not test runners
 engine_pids() {
 	local pid exe
-	for pid in $(pids_marked "$1"); do
+	for pid in $(pids_marked "${1%/}/"); do # not of another whose name goes on
 		exe=$(readlink "/proc/$pid/exe" 2>/dev/null) || continue
 		case ${exe##*/} in
 		dockerd | containerd | containerd-shim* | docker-proxy | conmon | podman | ctr | docker | socat | \

@@ -70,9 +70,8 @@ docker_open() {
 	local default=${1:-sysbox-runc} name third args='[]'
 	shift || true
 	run_open || return 1
-	name=${BATS_TEST_FILENAME##*/}
-	name=${name%.bats}
 	ENGINE=$(file_dir)
+	name=${ENGINE##*/}
 	ENGINE_CGROUP=ct-$RUN_TAG-${name:0:20}
 	mkdir -p "$ENGINE/etc"
 	ENGINE_NET=$(net_open "$name") || return 1
