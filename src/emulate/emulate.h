@@ -55,7 +55,16 @@ struct emu_row {
 	size_t (*render)(const struct emu_input *in, char *text, size_t size);
 	const struct emu_rule *rule; /* sysctl */
 	const char *initial; /* sysctl: first value, where the host's own is not to be shown; NULL: the host's */
+	unsigned digits;     /* changing: see emu_render() */
 };
+
+/*
+ * emu_render() - row->render(), made as long as it would be if each number had at least row->digits digits, by
+ * blanks at the end of the last line that says something. So a text does not change its length when its numbers
+ * grow: the kernel's cache takes length and content from different answers (ADR 0010). Where @size has no room
+ * for the blanks there are none.
+ */
+size_t emu_render(const struct emu_row *row, const struct emu_input *in, char *text, size_t size);
 
 extern const struct emu_row emu_rows[];
 extern const size_t emu_n_rows; /* <= EMU_ROWS_MAX */

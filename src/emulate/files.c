@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "emulate/emulate.h"
@@ -41,31 +41,32 @@ static const struct emu_rule core_pattern = { .kind = EMU_TEXT, .max = 127 };
 static const struct emu_rule ptrace_scope = { .kind = EMU_INT, .once = EINVAL, .last = 3, .min = 0, .max = 3 };
 static const struct emu_rule unprivileged_bpf = { .kind = EMU_INT, .once = EPERM, .last = 1, .min = 0, .max = 2 };
 
-#define CHANGING(fs, path, render)                               \
-	{                                                        \
-		fs, EMU_CHANGING, path, 0444, render, NULL, NULL \
+#define CHANGING(fs, path, render, digits)                               \
+	{                                                                \
+		fs, EMU_CHANGING, path, 0444, render, NULL, NULL, digits \
 	}
-#define CONSTANT(fs, path, mode, render)                         \
-	{                                                        \
-		fs, EMU_CONSTANT, path, mode, render, NULL, NULL \
+#define CONSTANT(fs, path, mode, render)                            \
+	{                                                           \
+		fs, EMU_CONSTANT, path, mode, render, NULL, NULL, 0 \
 	}
-#define EMPTY(path)                                                \
-	{                                                          \
-		EMU_SYSFS, EMU_EMPTY, path, 0555, NULL, NULL, NULL \
+#define EMPTY(path)                                                   \
+	{                                                             \
+		EMU_SYSFS, EMU_EMPTY, path, 0555, NULL, NULL, NULL, 0 \
 	}
-#define SYSCTL(path, rule)                                                 \
-	{                                                                  \
-		EMU_PROC, EMU_SYSCTL, "sys/" path, 0644, NULL, &rule, NULL \
+#define SYSCTL(path, rule)                                                    \
+	{                                                                     \
+		EMU_PROC, EMU_SYSCTL, "sys/" path, 0644, NULL, &rule, NULL, 0 \
 	}
 
 const struct emu_row emu_rows[] = {
-	CHANGING(EMU_PROC, "cpuinfo", render_cpuinfo),
-	CHANGING(EMU_PROC, "diskstats", render_diskstats),
-	CHANGING(EMU_PROC, "loadavg", render_loadavg),
-	CHANGING(EMU_PROC, "meminfo", render_meminfo),
-	CHANGING(EMU_PROC, "stat", render_stat),
-	CHANGING(EMU_SYSFS, "devices/system/cpu/online", render_cpu_list),
-	CHANGING(EMU_SYSFS, "devices/system/cpu/present", render_cpu_list),
+	/* Digits: of frequencies in MHz; of ticks (3 years of one CPU) and sectors; of tasks. meminfo has columns. */
+	CHANGING(EMU_PROC, "cpuinfo", render_cpuinfo, 4),
+	CHANGING(EMU_PROC, "diskstats", render_diskstats, 10),
+	CHANGING(EMU_PROC, "loadavg", render_loadavg, 4),
+	CHANGING(EMU_PROC, "meminfo", render_meminfo, 0),
+	CHANGING(EMU_PROC, "stat", render_stat, 10),
+	CHANGING(EMU_SYSFS, "devices/system/cpu/online", render_cpu_list, 0),
+	CHANGING(EMU_SYSFS, "devices/system/cpu/present", render_cpu_list, 0),
 
 	CONSTANT(EMU_PROC, "swaps", 0444, render_swaps),
 	CONSTANT(EMU_PROC, "sys/kernel/random/boot_id", 0444, render_boot_id),
@@ -130,11 +131,41 @@ const struct emu_row emu_rows[] = {
 	SYSCTL("vm/vfs_cache_pressure", natural),
 
 	/* A parameter, which kube-proxy sets along with nf_conntrack_max. */
-	{ EMU_SYSFS, EMU_SYSCTL, "module/nf_conntrack/parameters/hashsize", 0600, NULL, &any_uint, NULL },
+	{ EMU_SYSFS, EMU_SYSCTL, "module/nf_conntrack/parameters/hashsize", 0600, NULL, &any_uint, NULL, 0 },
 };
 const size_t emu_n_rows = ARRAY_SIZE(emu_rows);
 
 _Static_assert(ARRAY_SIZE(emu_rows) <= EMU_ROWS_MAX, "the shared memory has places for that many rows");
+
+/* How many digits the numbers of a text lack. Digits in words ("sse2") count too: those do not change. */
+static size_t lacking(const char *text, size_t len, unsigned digits)
+{
+	size_t sum = 0, run = 0;
+
+	for (size_t i = 0; i <= len; i++) {
+		if (i < len && text[i] >= '0' && text[i] <= '9') {
+			run++;
+			continue;
+		}
+		if (run > 0 && run < digits)
+			sum += digits - run;
+		run = 0;
+	}
+	return sum;
+}
+
+size_t emu_render(const struct emu_row *row, const struct emu_input *in, char *text, size_t size)
+{
+	size_t len = row->render(in, text, size), end = len, blanks = lacking(text, len, row->digits);
+
+	if (blanks == 0 || blanks > size - len)
+		return len;
+	while (end > 0 && text[end - 1] == '\n')
+		end--;
+	memmove(text + end + blanks, text + end, len - end);
+	memset(text + end, ' ', blanks);
+	return len + blanks;
+}
 
 void emu_name(size_t row, char name[EMU_NAME_MAX])
 {

@@ -26,7 +26,7 @@ static const struct emu_row *find(const char *path)
 
 static const char *render(const char *path, const struct emu_input *in)
 {
-	size_t n = find(path)->render(in, big, EMU_RENDER_MAX);
+	size_t n = emu_render(find(path), in, big, EMU_RENDER_MAX);
 
 	CHECK(n <= EMU_RENDER_MAX);
 	big[n] = '\0';

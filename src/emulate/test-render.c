@@ -362,6 +362,53 @@ static void uuids_are_stable_and_distinct(void **state)
 	assert_string_not_equal(all[0], again);
 }
 
+static const struct emu_row *row_of(const char *path)
+{
+	for (size_t i = 0; i < emu_n_rows; i++)
+		if (strcmp(emu_rows[i].path, path) == 0)
+			return &emu_rows[i];
+	fail();
+}
+
+/* The kernel's cache has the length from one rendering and the content from another. */
+static void numbers_that_grow_do_not_make_a_text_longer(void **state)
+{
+	static const char *const paths[] = { "stat", "loadavg", "diskstats", "meminfo", "cpuinfo" };
+	static char text[EMU_RENDER_MAX + 1];
+	struct emu_input in = input();
+	char io[100], info[100];
+
+	(void)state;
+	in.host_diskstats = " 254       0 vda 52710 7752\n";
+	in.io = io;
+	in.host_cpuinfo = info;
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		size_t first = 0, len;
+
+		for (uint64_t n = 1; n <= 10000000; n *= 10) {
+			(void)snprintf(io, sizeof io, "254:0 rbytes=%lu wios=%lu\n", n * 512, n);
+			(void)snprintf(info, sizeof info,
+				       "processor\t: 0\ncpu MHz\t\t: %lu.000\npower management:\n\n",
+				       n % 10000 + 1);
+			in.cpu_user_us = in.uptime_us = n * 10000;
+			in.memory_used = n * 1024;
+			in.load[0] = (double)(n % 10000);
+			in.tasks = n % 10000;
+			len = emu_render(row_of(paths[i]), &in, text, EMU_RENDER_MAX);
+			first = first ? first : len;
+			assert_int_equal(len, first);
+			assert_true(len > 0 && text[len - 1] == '\n');
+		}
+	}
+	/* The blanks are at the end of what is said; lines between paragraphs stay empty. */
+	assert_true(strncmp(text + strlen("processor\t: 0\ncpu MHz\t\t: 1.000\n"), "power management:   ", 20) ==
+		    0);
+	in.load[0] = 0;
+	in.tasks = 1;
+	assert_int_equal(emu_render(row_of("loadavg"), &in, text, 24),
+			 strlen("0.00 0.00 0.00 1/1 1\n")); /* no room */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +425,7 @@ int main(void)
 		cmocka_unit_test(disks_are_those_with_io),
 		cmocka_unit_test(swaps_has_its_header_only),
 		cmocka_unit_test(what_does_not_fit_is_left_out_by_the_line),
+		cmocka_unit_test(numbers_that_grow_do_not_make_a_text_longer),
 		cmocka_unit_test(uuids_are_stable_and_distinct),
 	};
 

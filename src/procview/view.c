@@ -143,7 +143,7 @@ static uint64_t refresh(struct view *v, size_t row, uint64_t life)
 		return age < fresh ? fresh - age : 0;
 	memset(&in, 0, sizeof in);
 	v->collect(v->arg, &v->table.rows[row], &in);
-	len = v->table.rows[row].render(&in, v->scratch, sizeof v->scratch);
+	len = emu_render(&v->table.rows[row], &in, v->scratch, sizeof v->scratch);
 	if (len > sizeof v->scratch)
 		len = sizeof v->scratch;
 	if (t->rendered_ns != 0 && t->len == len && memcmp(t->text, v->scratch, len) == 0) {
