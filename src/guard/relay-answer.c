@@ -106,6 +106,7 @@ static void finish(struct conn *c)
 
 	if (*c->x->q.build_number && config->on_built)
 		config->on_built(config->ctx, c->x->q.build_number, c->peer.uid);
+	engine_rest(c->x);
 	if (c->x->keep && c->x->body_done && !c->client.eof)
 		conn_rest(c);
 	else
@@ -145,6 +146,8 @@ static void take_answer(struct conn *c, char *buf, size_t len)
 		done = len;
 		break;
 	}
+	if (done < len)
+		x->lasting = false; /* something behind its end */
 	pass(c, buf, done);
 	if (end && !c->dead)
 		finish(c);
@@ -171,6 +174,8 @@ static bool begin(struct conn *c, const struct h1_head *h)
 		x->answer_left = h->length;
 		if (h->framing == H1_CLOSE || !x->body_done)
 			x->keep = false;
+		if (h->framing == H1_CLOSE || h->close)
+			x->lasting = false;
 	}
 	/* The engine made no container: nobody will have the socket. */
 	if (h->status != 201 && *x->q.socket_token)
@@ -239,7 +244,7 @@ bool answer_wants(const struct conn *c)
 {
 	const struct exchange *x = c->x;
 
-	return c->state == CONN_EXCHANGE && x->phase >= PHASE_WAIT && !x->engine.eof && c->client.out.len == 0;
+	return c->state == CONN_EXCHANGE && x->phase >= PHASE_WAIT && !x->engine->eof && c->client.out.len == 0;
 }
 
 /* The engine sends nothing more. */
@@ -249,6 +254,10 @@ void answer_end(struct conn *c)
 
 	if (x->phase == PHASE_TUNNEL)
 		return; /* conn_run() mirrors it */
+	if (engine_again(x)) {
+		request_connect(x);
+		return;
+	}
 	if (x->phase == PHASE_ANSWER && x->answer_framing == H1_CLOSE) {
 		x->keep = false;
 		finish(c);

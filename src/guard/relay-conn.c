@@ -23,7 +23,9 @@ void conn_deadline(struct conn *c, int64_t ms)
 void exchange_free(struct relay *r, struct exchange *x)
 {
 	grpc_gate_free(x->gate);
-	end_close(r, &x->engine);
+	if (x->engine)
+		end_close(r, x->engine);
+	free(x->engine);
 	if (x->grant)
 		grants_unref(r->config->host->grants, x->grant);
 	judge_request_done(&x->q);
@@ -53,7 +55,8 @@ void exchange_detach(struct conn *c)
 	x->conn = NULL;
 	if (x->phase == PHASE_JUDGE)
 		return;
-	end_close(r, &x->engine);
+	if (x->engine)
+		end_close(r, x->engine);
 	x->next = r->dead_exchanges;
 	r->dead_exchanges = x;
 }
@@ -309,7 +312,7 @@ static void feed(struct conn *c, char *buf, size_t len)
 
 static void settle_tunnel(struct conn *c)
 {
-	struct end *client = &c->client, *engine = &c->x->engine;
+	struct end *client = &c->client, *engine = c->x->engine;
 	bool all_sent = c->in.len == 0 && engine->out.len == 0;
 
 	if (client->eof && c->in.len == 0)
@@ -345,11 +348,11 @@ static void settle_exchange(struct conn *c)
 		return;
 	case PHASE_WAIT:
 	case PHASE_ANSWER:
-		if (client->write_dead || (gone && x->engine.out.len == 0) ||
+		if (client->write_dead || (gone && x->engine->out.len == 0) ||
 		    (client->eof && !x->body_done && c->in.len == 0))
 			conn_kill(c);
 		else if (client->eof && x->body_done)
-			end_shut(&x->engine); /* P6: to the engine it means that the client has gone */
+			end_shut(x->engine); /* P6: to the engine it means that the client has gone */
 		return;
 	case PHASE_TUNNEL:
 		settle_tunnel(c);
@@ -390,7 +393,7 @@ void conn_run(struct conn *c)
 	if (c->dead)
 		return;
 	if (end_watch(r, &c->client, request_wants(c)) < 0 ||
-	    (c->x && end_watch(r, &c->x->engine, answer_wants(c)) < 0))
+	    (c->x && end_watch(r, c->x->engine, answer_wants(c)) < 0))
 		conn_kill(c);
 }
 

@@ -42,7 +42,7 @@ static int gate_send(void *ctx, enum grpc_side to, const void *data, size_t len)
 {
 	struct exchange *x = ctx;
 
-	return end_put(to == GRPC_CLIENT ? &x->conn->client : &x->engine, data, len);
+	return end_put(to == GRPC_CLIENT ? &x->conn->client : x->engine, data, len);
 }
 
 static bool gate_charge(void *ctx, size_t len)

@@ -25,6 +25,8 @@
 #define DRAIN_BYTES	(64u << 20)
 #define STOP_MS		2000
 
+#define ENGINE_AT_REST 64 /* connections to the engine that wait for the next request */
+
 #define GRANT_CONNECTIONS 256 /* at once, through one container's socket */
 
 enum watch_kind {
@@ -35,7 +37,8 @@ enum watch_kind {
 	WATCH_JUDGED,
 	WATCH_GRANTS,
 	WATCH_CLIENT,
-	WATCH_ENGINE
+	WATCH_ENGINE,
+	WATCH_REST
 };
 
 /* What epoll gives back. The first member of everything that is watched. */
@@ -54,6 +57,7 @@ struct bytes {
 struct end {
 	struct watch watch;
 	struct conn *conn;
+	struct end *next; /* at rest, or among the dead */
 	struct bytes out;
 	uint32_t armed; /* events asked for */
 	bool in_epoll;
@@ -109,8 +113,8 @@ struct policy {
 
 /* One request and its answer. */
 struct exchange {
-	struct end engine;
-	struct conn *conn; /* NULL: the client went while a worker was busy with it */
+	struct end *engine; /* not connected at first; NULL once it was put to rest */
+	struct conn *conn;  /* NULL: the client went while a worker was busy with it */
 	struct relay *relay;
 	struct exchange *next; /* in the queue, among the judged, among the dead */
 	enum phase phase;
@@ -143,6 +147,8 @@ struct exchange {
 	struct grpc_gate *gate; /* PHASE_TUNNEL that speaks gRPC; NULL: bytes pass */
 	bool gate_timed;	/* the deadline is the gate's */
 	bool keep;		/* the client's connection can be used again */
+	bool lasting;		/* the engine's can, see engine_rest() */
+	bool rested, again;	/* it was at rest before; that one was gone, this is the second try */
 };
 
 struct pool;
@@ -165,6 +171,8 @@ struct relay {
 	struct watch signals, owner, judged, grants;
 	struct conn *conns, *dead_conns;
 	struct exchange *dead_exchanges;
+	struct end *at_rest, *dead_ends;
+	unsigned n_at_rest;
 	struct user *users;
 	unsigned n_conns, n_deadlines, n_connecting;
 	size_t bodies;
@@ -184,7 +192,21 @@ int sockets_deaf(struct relay *r, bool deaf);
 void sockets_bury(struct relay *r);
 void sockets_free(struct relay *r);
 
+/* relay-rest.c: connections to the engine between two requests */
+/* engine_may_last() - is the request one after which the connection may be used again? */
+bool engine_may_last(const struct exchange *x);
+/* engine_rest() - the answer is complete: keep @x's connection for another request, where that is safe. */
+void engine_rest(struct exchange *x);
+/* engine_wake() - give @x one that is at rest. False: there is none. */
+bool engine_wake(struct exchange *x);
+/* engine_again() - the one that was at rest is gone and said nothing: @x may be sent once more. */
+bool engine_again(struct exchange *x);
+/* engine_gone() - something came at rest: whatever it is, the connection is closed. */
+void engine_gone(struct relay *r, struct end *end);
+void engine_close_all(struct relay *r);
+
 /* relay-io.c */
+struct end *end_new(void);
 int bytes_add(struct bytes *b, const void *data, size_t len);
 void bytes_drop(struct bytes *b, size_t len);
 void bytes_free(struct bytes *b);

@@ -46,6 +46,15 @@ void bytes_drop(struct bytes *b, size_t len)
 		memmove(b->data, b->data + len, b->len);
 }
 
+struct end *end_new(void)
+{
+	struct end *end = calloc(1, sizeof *end);
+
+	if (end)
+		end->watch.fd = -EBADF;
+	return end;
+}
+
 int end_open(struct relay *r, struct end *end, enum watch_kind kind, int fd, struct conn *c)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLRDHUP, .data.ptr = end };

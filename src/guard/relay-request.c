@@ -109,7 +109,9 @@ int request_write(struct exchange *x, struct err *e)
 		if (is_passed(x->head.fields[i].name))
 			h1_put_field(&t, x->head.fields[i].name, x->head.fields[i].value);
 	put_body_fields(x, &t);
-	h1_put_field(&t, "Connection", x->upgrade ? "Upgrade" : "close");
+	x->lasting = engine_may_last(x);
+	if (!x->lasting)
+		h1_put_field(&t, "Connection", x->upgrade ? "Upgrade" : "close");
 	if (x->upgrade)
 		h1_put_field(&t, "Upgrade", x->upgrade);
 	r = h1_put_end(&t);
@@ -239,14 +241,15 @@ static void begin(struct conn *c, const char *head, size_t len)
 	struct err e = { 0 };
 	int status;
 
-	if (!x || !(x->head_text = malloc(len + 1))) {
+	if (!x || !(x->head_text = malloc(len + 1)) || !(x->engine = end_new())) {
+		if (x)
+			free(x->head_text);
 		free(x);
 		conn_kill(c);
 		return;
 	}
 	memcpy(x->head_text, head, len);
 	x->head_text[len] = '\0';
-	x->engine.watch.fd = -EBADF;
 	x->grant = c->grant ? grants_ref(r->config->host->grants, c->grant->token) : NULL;
 	x->conn = c;
 	x->relay = r;
@@ -434,7 +437,7 @@ static size_t stream_chunked(struct conn *c, char *buf, size_t len)
 	} else {
 		iov[0] = (struct iovec){ last + 2, x->body_done ? sizeof last - 3 : 0 };
 	}
-	if (iov[0].iov_len && end_send(&x->engine, iov, n) < 0) {
+	if (iov[0].iov_len && end_send(x->engine, iov, n) < 0) {
 		conn_kill(c);
 		return len;
 	}
@@ -447,7 +450,7 @@ static size_t take_stream(struct conn *c, char *buf, size_t len)
 	struct exchange *x = c->x;
 	size_t done;
 
-	if (x->engine.out.len)
+	if (x->engine->out.len)
 		return 0;
 	conn_deadline(c, STREAM_MS);
 	if (x->head.framing == H1_CHUNKED) {
@@ -456,7 +459,7 @@ static size_t take_stream(struct conn *c, char *buf, size_t len)
 		done = len < x->body_left ? len : (size_t)x->body_left;
 		x->body_left -= done;
 		x->body_done = x->body_left == 0;
-		if (end_put(&x->engine, buf, done) < 0)
+		if (end_put(x->engine, buf, done) < 0)
 			conn_kill(c);
 	}
 	if (c->dead || c->state != CONN_EXCHANGE)
@@ -464,7 +467,7 @@ static size_t take_stream(struct conn *c, char *buf, size_t len)
 	if (x->body_done)
 		conn_deadline(c, 0);
 	/* P7: the engine has answered and closed. The client goes on for a while, and comes to read the answer. */
-	if (x->engine.write_dead) {
+	if (x->engine->write_dead) {
 		c->drained += done;
 		if (c->drained > DRAIN_BYTES)
 			conn_kill(c);
@@ -493,10 +496,10 @@ bool request_wants(const struct conn *c)
 	case PHASE_CONNECT:
 		return c->in.len < HOLD_MAX;
 	case PHASE_TUNNEL: /* the gate answers by itself: not more than the client takes */
-		return x->engine.out.len == 0 && (!x->gate || c->client.out.len == 0);
+		return x->engine->out.len == 0 && (!x->gate || c->client.out.len == 0);
 	case PHASE_WAIT:
 	case PHASE_ANSWER:
-		return x->body_done ? c->in.len < HOLD_MAX : x->engine.out.len == 0;
+		return x->body_done ? c->in.len < HOLD_MAX : x->engine->out.len == 0;
 	}
 	return false;
 }
@@ -520,11 +523,11 @@ size_t request_take(struct conn *c, char *buf, size_t len)
 	case PHASE_CONNECT:
 		return 0;
 	case PHASE_TUNNEL:
-		if (x->engine.out.len)
+		if (x->engine->out.len)
 			return 0;
 		if (x->gate)
 			gate_take(c, GRPC_CLIENT, buf, len);
-		else if (end_put(&x->engine, buf, len) < 0)
+		else if (end_put(x->engine, buf, len) < 0)
 			conn_kill(c);
 		return len;
 	case PHASE_WAIT:
@@ -538,12 +541,14 @@ static void send_request(struct exchange *x)
 {
 	struct iovec iov[2] = { { x->request.text, x->request.len }, { x->json, x->json_len } };
 
-	if (end_send(&x->engine, iov, x->json ? 2 : 1) < 0) {
+	if (end_send(x->engine, iov, x->json ? 2 : 1) < 0) {
 		conn_kill(x->conn);
 		return;
 	}
-	free(TAKE_PTR(x->request.text));
-	free(TAKE_PTR(x->json));
+	if (!x->rested || x->again) { /* else it may have to be sent once more */
+		free(TAKE_PTR(x->request.text));
+		free(TAKE_PTR(x->json));
+	}
 	x->phase = PHASE_WAIT;
 	conn_deadline(x->conn, x->body_done ? 0 : STREAM_MS);
 	send_continue(x->conn);
@@ -553,15 +558,20 @@ void request_connect(struct exchange *x)
 {
 	struct conn *c = x->conn;
 	char message[256];
-	int fd = engine_connect(c->relay->config->engine);
+	int fd;
 
+	if (engine_wake(x)) {
+		send_request(x);
+		return;
+	}
+	fd = engine_connect(c->relay->config->engine);
 	if (fd == -EAGAIN) { /* P12: its backlog is full; unix sockets never say EINPROGRESS */
 		if (!c->deadline)
 			conn_deadline(c, CONNECT_MS);
 		c->relay->n_connecting++;
 		return;
 	}
-	if (fd < 0 || end_open(c->relay, &x->engine, WATCH_ENGINE, fd, c) < 0) {
+	if (fd < 0 || end_open(c->relay, x->engine, WATCH_ENGINE, fd, c) < 0) {
 		(void)snprintf(message, sizeof message,
 			       "the Docker Engine behind the guard cannot be reached (%s); is it running?",
 			       strerrordesc_np(fd < 0 ? -fd : errno));

@@ -139,6 +139,12 @@ static void bury(struct relay *r)
 		r->dead_exchanges = x->next;
 		exchange_free(r, x);
 	}
+	while (r->dead_ends) {
+		struct end *end = r->dead_ends;
+
+		r->dead_ends = end->next;
+		free(end);
+	}
 	sockets_bury(r);
 }
 
@@ -149,6 +155,7 @@ void relay_free(struct relay *r)
 	while (r->conns)
 		conn_kill(r->conns);
 	pool_free(r->pool);
+	engine_close_all(r);
 	sockets_free(r);
 	bury(r);
 	policy_unref(r->policy);
@@ -378,6 +385,9 @@ static void dispatch(struct relay *r, const struct epoll_event *ev)
 		return;
 	case WATCH_JUDGED:
 		take_judged(r);
+		return;
+	case WATCH_REST:
+		engine_gone(r, (struct end *)w);
 		return;
 	case WATCH_CLIENT:
 	case WATCH_ENGINE:

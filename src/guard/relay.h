@@ -16,7 +16,8 @@
  * Carries requests from clients to the engine and answers back, and decides nothing: what judge.h says is done.
  * One epoll loop, and a few threads for decisions that have to ask the engine. Nothing of a client's bytes
  * reaches the engine but what was parsed, judged and written anew, and the bodies and streams of routes that
- * are passed as they come. One engine connection per request, never used again.
+ * are passed as they come. A connection to the engine carries one request at a time, and is used again only
+ * after reads without a body whose answers had a clear end, never after anything that changes something.
  *
  * Limits: a head is complete 10 s after its first byte, a JSON body 60 s after its head; a body that is passed
  * on may pause for an hour; connections at rest, answers and streams have no limit in time, as with the engine.

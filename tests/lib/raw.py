@@ -290,6 +290,41 @@ def busy_engine(path, seconds):
         c.close()
 
 
+def resting_engine(path, _):
+    """A server that keeps connections, and answers "<connection> <request on it>" in the way that the name in the path asks for."""
+    srv = socket.socket(socket.AF_UNIX)
+    srv.bind(path)
+    srv.listen(64)
+
+    def serve(c, number):
+        for k in range(1, 1000):
+            head = read_head(c)
+            if not head or (b"/gone/" in head and k > 1):
+                break
+            body = b"%d %d" % (number, k)
+            end = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
+            close = b"Connection: close\r\n" if b"/says-close/" in head else b""
+            c.sendall(b"HTTP/1.1 200 OK\r\n" + close + b"Content-Length: %d\r\n\r\n" % len(body) + body +
+                      (end if b"/extra/" in head else b""))
+            if b"/late/" in head:
+                time.sleep(0.1)
+                c.sendall(end)
+            if b"/close/" in head:
+                break
+        c.close()
+
+    number = 0
+    while True:
+        c, _ = srv.accept()
+        head = c.recv(4096, socket.MSG_PEEK)
+        if b"\r\nUser-Agent: caissond/" in head:  # the guard's own questions
+            c.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            c.close()
+            continue
+        number += 1
+        threading.Thread(target=serve, args=(c, number), daemon=True).start()
+
+
 def is_full(path):
     """What connect(2) says without waiting."""
     s = socket.socket(socket.AF_UNIX)
