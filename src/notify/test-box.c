@@ -29,6 +29,7 @@
 #include "notify/journal.h"
 #include "notify/worker.h"
 #include "sys/missing.h"
+#include "sys/test-dir.h"
 
 struct notify_shared *box_shared;
 int *box_notes;
@@ -180,8 +181,7 @@ static pid_t start_worker(int listener, int *ret_sock)
 		if (setns(test.mnt, CLONE_NEWNS) < 0)
 			broken("setns");
 		notify_test_point = options->point >= 0 ? die_at : NULL;
-		if (options->deadline)
-			notify_test_deadline = options->deadline;
+		notify_test_deadline = options->deadline ? options->deadline : NOTIFY_DEADLINE_S * test_slow();
 		if (options->sabotage)
 			options->sabotage();
 		/* As in the program, but where it is to kill at a point, which takes calls of the test's. */
@@ -352,7 +352,7 @@ static int watch(pid_t box, int pidfd, int listener, unsigned *deaths)
 			worker = start_worker(listener, &sock);
 		}
 		if (options->kill_randomly && worker > 0) {
-			struct timespec t = { .tv_nsec = 1000 * (rand_r(&seed) % 3000) };
+			struct timespec t = { .tv_nsec = 1000 * (rand_r(&seed) % 3000) * (long)test_slow() };
 
 			(void)nanosleep(&t, NULL);
 			(void)kill(-worker, SIGKILL);

@@ -26,6 +26,7 @@
 #include "base/cleanup.h"
 #include "notify/journal.h"
 #include "notify/test-box.h"
+#include "sys/test-dir.h"
 
 #define CHAR(mode) ((mode_t)(S_IFCHR | (mode)))
 
@@ -199,7 +200,7 @@ static void test_poison(void **state)
 
 static void patient(void)
 {
-	(void)alarm(2);
+	(void)alarm(2 * test_slow());
 	BOX_CHECK(mount("proc", "p", "proc", 0, NULL) == 0);
 }
 

@@ -755,7 +755,7 @@ static void reader(const struct fixture *f, unsigned me)
 /* Sends all readers a signal every 150 us. */
 static pid_t start_pest(const struct fixture *f, const pid_t readers[READERS])
 {
-	struct timespec wait = { .tv_nsec = 150000 };
+	struct timespec wait = { .tv_nsec = 150000 * test_slow() };
 	pid_t pid = fork();
 
 	if (pid != 0)
@@ -827,18 +827,18 @@ static struct outcome run(struct fixture *f, unsigned kills, bool points, enum h
 	}
 	pest = start_pest(f, readers);
 	for (unsigned i = 0; i < kills; i++) {
-		struct timespec wait = { .tv_nsec = points ? 20000000 : rand() % 2000000 };
+		struct timespec wait = { .tv_nsec = points ? 20000000 : rand() % 2000000 * (long)test_slow() };
 
 		server = start_server(f, harm, i % VIEW_POINTS, points ? 1 + (unsigned)rand() % 30 : 0, false);
 		if (points) /* it goes by itself; not when the readers all hang */
 			for (int t = 0; t < 200 && waitpid(server, NULL, WNOHANG) == 0; t++)
-				(void)nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
+				(void)nanosleep(&(struct timespec){ .tv_nsec = 200000 * test_slow() }, NULL);
 		else
 			(void)nanosleep(&wait, NULL);
 		kill_server(server);
 	}
 	f->server = start_server(f, harm, 0, 0, false);
-	o.hung = !all_get_on(f, harm == HARM_WIPE_SLOT ? 1000 : 20000);
+	o.hung = !all_get_on(f, harm == HARM_WIPE_SLOT ? 1000 : 20000 * test_slow());
 	__atomic_store_n(f->stop, true, __ATOMIC_RELAXED);
 	if (o.hung) {
 		kill_server(f->server); /* it has the connections too */

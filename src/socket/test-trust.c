@@ -529,12 +529,10 @@ static void wait_for_questions(int n)
 	assert_int_equal(fake_asked(&fake, ""), n);
 }
 
-/* Until the answers to questions that were asked are known; CAISSON_TEST_SLOW times as long on slow machines. */
+/* Until the answers to questions that were asked are known. */
 static void settle(void)
 {
-	const char *slow = getenv("CAISSON_TEST_SLOW");
-
-	(void)usleep(100000u * (slow ? (unsigned)atoi(slow) % 100 : 1));
+	(void)usleep(100000u * test_slow());
 }
 
 static void asked_ahead_of_time(void **state)

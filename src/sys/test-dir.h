@@ -4,9 +4,11 @@
 
 /* What the tests that need root share: a private mount namespace, a directory in it, checks in children. */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,15 @@
 			_exit(1);                                                                               \
 		}                                                                                               \
 	} while (0)
+
+/* test_slow() - by how much limits in time are to be longer on this machine: CAISSON_TEST_SLOW, or 1. */
+static inline unsigned test_slow(void)
+{
+	const char *slow = getenv("CAISSON_TEST_SLOW");
+	unsigned n = slow ? (unsigned)atoi(slow) % 100 : 1;
+
+	return n > 0 ? n : 1;
+}
 
 /* The exit status of @pid, or -1 when a signal ended it. */
 static inline int test_wait(pid_t pid)

@@ -51,6 +51,7 @@ make_payload()
 	mkdir -p "$tree/build/src"
 	tar -C "$top" --exclude=./.git --exclude='./build*' -c . | tar -C "$tree" -x
 	copy_programs "$builddir/src/bin" "$tree/build/src/bin"
+	copy_programs "$builddir/src/monitor" "$tree/build/src/monitor"
 	compile_helpers "$tree/build/test-programs"
 	# What programs look for at fixed places is installed there.
 	meson install -C "$builddir" --no-rebuild --destdir "$tree/install" >"$work/install.log" 2>&1 ||
