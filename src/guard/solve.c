@@ -509,6 +509,8 @@ static const struct solve_method methods[] = {
 	{ BRIDGE "ReleaseContainer", NULL, no_container },
 	{ BRIDGE "ExecProcess", NULL, no_container },
 	{ "/grpc.health.v1.Health/Check", NULL, NULL },
+	/* buildx's, after each build. The engine hands it to the collector that its administrator named, if any. */
+	{ "/opentelemetry.proto.collector.trace.v1.TraceService/Export", NULL, NULL },
 };
 
 const struct solve_method *solve_method(const char *path, struct judge_verdict *v)

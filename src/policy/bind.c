@@ -273,6 +273,26 @@ static bool buildkit_file(const struct bind_source *src, const char *rest)
 	return false;
 }
 
+/*
+ * What a path below a volume leads to is up to its users, so the engine binds a part of it (volume-subpath) to a place
+ * of its own and mounts that. It is a volume's when it is one at the other end.
+ */
+static bool volume_part(const struct bind_source *src, struct lex_prefix root)
+{
+	static const char prefix[] = "safe-mount";
+	const char *in = lex_after(lex_below(src->path, root), "tmp");
+	const char *end = lex_after(lex_below(src->real_path, root), "volumes");
+	struct bind_source at = *src;
+
+	if (!in || strncmp(in, prefix, strlen(prefix)) != 0 || !in[strlen(prefix)] ||
+	    in[strspn(in + strlen(prefix), "0123456789") + strlen(prefix)] || !end || !src->real_mount)
+		return false;
+	at.path = src->real_path;
+	at.mount_point = src->real_mount;
+	at.is_mount_root = strcmp(src->real_mount, src->real_path) == 0;
+	return volume(&at, end);
+}
+
 /* Is the source what an engine with this data root keeps for containers? Names the rule. */
 static const char *managed_by(const struct request *q, struct lex_prefix root)
 {
@@ -282,6 +302,8 @@ static const char *managed_by(const struct request *q, struct lex_prefix root)
 	const char *rest = lex_below(src->real_path, root), *in, *file;
 	bool own;
 
+	if (strcmp(src->path, src->real_path) != 0)
+		return volume_part(src, root) ? "engine: a part of a volume" : NULL;
 	if ((in = lex_after(rest, "volumes")))
 		return volume(src, in) ? "engine: a volume" : NULL;
 	in = lex_after(rest, "containers");
@@ -408,6 +430,7 @@ static const char *engine_managed(const struct request *q, bool *ret_in_share, b
 {
 	static const char podman_run_root[] =
 		"/run/containers/storage"; /* not derivable: the bundle is in the graph root */
+	bool alias = strcmp(q->src->path, q->src->real_path) != 0;
 	const char *rule;
 
 	*ret_in_share = *ret_read_only = false;
@@ -417,14 +440,12 @@ static const char *engine_managed(const struct request *q, bool *ret_in_share, b
 		*ret_in_share = in_share(q->st, q->buildkit);
 		return rule;
 	}
-	if (strcmp(q->src->path, q->src->real_path) != 0)
-		return NULL;
 	for (size_t i = 0; i < q->st->n_engine_roots; i++)
 		if ((rule = managed_by(q, lex_whole(q->st->engine_roots[i]))))
 			return rule;
-	if ((rule = managed_by(q, lex_whole(podman_run_root))) || (rule = managed_by_cri(q)))
+	if (!alias && ((rule = managed_by(q, lex_whole(podman_run_root))) || (rule = managed_by_cri(q))))
 		return rule;
-	if (is_init_program(q->src)) {
+	if (!alias && is_init_program(q->src)) {
 		*ret_read_only = true; /* every container with an init runs this one file */
 		return "engine: the init program";
 	}
@@ -434,7 +455,8 @@ static const char *engine_managed(const struct request *q, bool *ret_in_share, b
 			return rule;
 		}
 	}
-	if ((rule = managed_in_bundle(q)))
+	rule = alias ? NULL : managed_in_bundle(q);
+	if (rule)
 		*ret_in_share = in_share(q->st, lex_whole(q->c->bundle));
 	return rule;
 }

@@ -34,6 +34,8 @@ struct bind_source {
 	const char *
 		mount_point; /* where the mount that holds the source is attached; NULL: not known, then nothing below a
 				  * volume's _data is engine-managed (only _data itself), see the volume rule */
+	const char *real_mount; /* where the mount is attached through which the object is at @real_path; NULL: not
+				 * known, then no part of a volume that is mounted elsewhere is engine-managed */
 };
 
 /* Who asks: what the runtime knows of the engine from the bundle. */
@@ -63,6 +65,7 @@ struct bind_decision {
  *   <data-root>/containers/<own id>/...      Docker: resolv.conf, hosts, hostname, mounts/{shm,secrets}  (tmpfs mounts allowed)
  *   <data-root>/volumes/<name>/_data[/...]   Docker volumes; a volume that is itself a mount only when tmpfs, nfs, nfs4, cifs (E40, B3: local volume
  *                                            with o=bind,device=/etc, overlay with lowerdir=, device=/dev/sda are refused)
+ *   <data-root>/tmp/safe-mount<n>            a part of such a volume of the same data root (volume-subpath), bound there
  *   <data-root>/buildkit/..., <data-root>/overlay2/<x>/... for BuildKit's bundles (bundle below <data-root>/buildkit/executor)
  *   /usr/bin/docker-init, /usr/libexec/docker/docker-init, /usr/sbin/docker-init, catatonit/tini of Podman (regular file, owner root)
  *   <root>/overlay-containers/<own id>/userdata/... and <graphroot>/volumes/<name>/_data   Podman

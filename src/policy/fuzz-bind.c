@@ -71,6 +71,7 @@ static const char *const known[] = {
 	"..",
 	".",
 	"",
+	"safe-mount1",
 };
 
 /* Two spellings of the plain names with the same structure, none a known one. The first is also
@@ -207,6 +208,7 @@ static void build(const struct script *s, int v, struct world *w)
 				       .real_path = s->real.text[v],
 				       .fstype = fs[s->fs % ARRAY_SIZE(fs)],
 				       .mount_point = s->flags & 8 ? NULL : s->mount.text[v],
+				       .real_mount = s->flags & 8 ? NULL : s->mount.text[v],
 				       .is_mount_root = s->flags & 16,
 				       .is_directory = (s->flags & 96) == 32,
 				       .is_regular = (s->flags & 96) == 64,

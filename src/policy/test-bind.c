@@ -23,6 +23,7 @@
 #define CRIR "/run/containerd/io.containerd.grpc.v1.cri"
 #define PODS "/var/lib/kubelet/pods"
 #define POD  "0a1b2c3d-0000-1111-2222-333344445555"
+#define PART DR "/tmp/safe-mount1843"
 #define TASK "/run/containerd/io.containerd.runtime.v2.task/moby/" ID
 
 static const char *const protected_paths[] = { "/run/caisson", "/etc/caisson", "/run/docker.sock",
@@ -153,7 +154,7 @@ static const struct row {
 	enum share_set set;
 	enum bind_verdict want;
 	unsigned flags;
-	const char *path, *real, *fstype, *mount_point;
+	const char *path, *real, *fstype, *mount_point, *real_mount;
 } rows[] = {
 	/* Docker's own files of the container */
 	{ DOCKER, DEFAULTS, E, REG, DR "/containers/" ID "/resolv.conf" },
@@ -244,6 +245,36 @@ static const struct row {
 	{ DOCKER, DEFAULTS, D, DIR | MNT, DR "/volumes/v/_data", DR, "ext4" },
 	{ DOCKER, DEFAULTS, S, DIR | MNT, DR "/volumes/v/_data", "/home/u/data", "ext4" },
 	{ DOCKER, DEFAULTS, D, DIR | MNT, DR "/volumes/v/_data", "/homeu/data", "ext4" },
+	/* parts of volumes: what the engine has bound to a place of its own */
+	{ DOCKER, DEFAULTS, E, DIR | MNT, PART, DR "/volumes/v/_data/sub", "ext4", PART, "/" },
+	{ DOCKER, DEFAULTS, E, REG | MNT, PART, DR "/volumes/v/_data/f", "ext4", PART, "/var" },
+	{ DOCKER, DEFAULTS, E, DIR | MNT, PART, DR "/volumes/v/_data", "ext4", PART, DR },
+	{ DOCKER, DEFAULTS, E, DIR | MNT, PART, DR "/volumes/v/_data/sub", "nfs4", PART, DR "/volumes/v/_data" },
+	{ DOCKER, DEFAULTS, E, DIR | MNT, PART, DR "/volumes/v/_data", "tmpfs", PART, DR "/volumes/v/_data" },
+	{ SNAPSHOTTER, DEFAULTS, E, DIR | MNT, PART, DR "/volumes/v/_data/sub", "ext4", PART, "/" },
+	{ DOCKER, DEFAULTS, D, DIR | MNT, PART, DR "/volumes/v/_data/sub", "ext4", PART, NULL },
+	{ DOCKER, DEFAULTS, D, DIR | MNT, PART, DR "/volumes/v/_data/etc", "ext4", PART, DR "/volumes/v/_data" },
+	{ DOCKER, DEFAULTS, D, DIR | MNT, PART, DR "/volumes/v/_data", "ext4", PART, DR "/volumes/v/_data" },
+	{ DOCKER, DEFAULTS, D, DIR | MNT, PART, DR "/volumes/v/_data/etc", "overlay", PART,
+	  DR "/volumes/v/_data" },
+	{ DOCKER, DEFAULTS, D, DIR | MNT, PART, DR "/volumes/v", "ext4", PART, "/" },
+	{ DOCKER, DEFAULTS, D, DIR | MNT, PART, DR "/volumes", "ext4", PART, "/" },
+	{ DOCKER, DEFAULTS, D, DIR | MNT, PART, "/etc", "ext4", PART, "/" },
+	{ DOCKER, DEFAULTS, D, DIR | MNT, PART, "/etc/docker", "ext4", PART, "/" },
+	{ DOCKER, DEFAULTS, D, DIR | MNT, PART, DR "/containers/" ID "/mounts/shm", "ext4", PART, "/" },
+	{ DOCKER, DEFAULTS, D, DIR | MNT, PART, "/other/volumes/v/_data/sub", "ext4", PART, "/" },
+	{ DOCKER, DEFAULTS, S, DIR | MNT, PART, "/home/u/data/sub", "ext4", PART, "/" },
+	{ DOCKER, DEFAULTS, D, DIR, PART, NULL, "ext4", "/", "/" },
+	{ DOCKER, DEFAULTS, D, DIR, PART "/x", DR "/volumes/v/_data/sub", "ext4", PART, "/" },
+	{ DOCKER, DEFAULTS, D, DIR | MNT, DR "/tmp/safe-mount", DR "/volumes/v/_data/sub", "ext4", NULL, "/" },
+	{ DOCKER, DEFAULTS, D, DIR | MNT, DR "/tmp/safe-mountx", DR "/volumes/v/_data/sub", "ext4", NULL, "/" },
+	{ DOCKER, DEFAULTS, D, DIR | MNT, "/tmp/safe-mount1", DR "/volumes/v/_data/sub", "ext4", NULL, "/" },
+	{ IN_HOME, DEFAULTS, S, DIR | MNT, "/home/docker/tmp/safe-mount1", "/home/docker/volumes/v/_data/s",
+	  "ext4", NULL, "/" },
+	/* nothing else is the engine's by another way than its own */
+	{ MANUAL, DEFAULTS, D, DIR | MNT, "/mnt/x", "/opt/b/x" },
+	{ CRI_POD, DEFAULTS, D, REG | MNT, "/mnt/x", CRI "/sandboxes/p/hostname" },
+	{ PODMAN, DEFAULTS, D, REG | MNT, "/mnt/x", RR "/overlay-containers/" ID "/userdata/hosts" },
 	/* the rest of the data root */
 	{ DOCKER, DEFAULTS, D, DIR, DR },
 	{ DOCKER, DEFAULTS, D, DIR, "/var/lib" },
@@ -477,6 +508,7 @@ static struct bind_source source_of(const struct row *row)
 						 : row->path,
 		.fstype = row->fstype ? row->fstype : "ext4",
 		.mount_point = row->mount_point,
+		.real_mount = row->real_mount,
 		.is_mount_root = row->flags & MNT,
 		.is_directory = row->flags & DIR,
 		.is_regular = row->flags & REG,

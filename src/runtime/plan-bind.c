@@ -53,15 +53,15 @@ static int find_pair(const char *text, uint64_t mnt_id, struct mountinfo *own, s
 	if (r < 0 || !found)
 		return r < 0 ? r : -ENOENT;
 	fs_path = own->root;
-	*widest = *own;
+	found = false;
 	cursor = second;
 	while ((r = mountinfo_next(&cursor, &m)) > 0) {
 		if (m.major != own->major || m.minor != own->minor || !below(fs_path, m.root))
 			continue;
 		/* Shorter root wins; of equal ones the older, which is the first in the list. */
-		if (strlen(m.root) < strlen(widest->root) ||
-		    (strlen(m.root) == strlen(widest->root) && widest->id == own->id))
+		if (!found || strlen(m.root) < strlen(widest->root))
 			*widest = m;
+		found = true;
 	}
 	*ret_own = TAKE_PTR(first);
 	*ret_widest = TAKE_PTR(second);
@@ -87,8 +87,7 @@ static char *join(const char *dir, const char *rest)
  * Where does this object lie if one ignores bind mounts? "/var/lib/docker/volumes/v/_data" that is a bind mount of
  * /etc/docker is /etc/docker. A whole file system that is mounted twice is at the older place.
  */
-static int real_location(const struct runtime *rt, const char *path, uint64_t mnt_id, char **ret_path,
-			 char **ret_fstype, char **ret_mount_point)
+static int real_location(const struct runtime *rt, uint64_t mnt_id, struct source_info *s)
 {
 	_cleanup_free_ char *text = NULL, *own_text = NULL, *widest_text = NULL, *fs_path = NULL;
 	struct mountinfo own = { 0 }, widest = { 0 };
@@ -100,16 +99,17 @@ static int real_location(const struct runtime *rt, const char *path, uint64_t mn
 		r = find_pair(text, mnt_id, &own, &widest, &own_text, &widest_text);
 	if (r < 0)
 		return r;
-	rest = below(path, own.target);
+	rest = below(s->path, own.target);
 	if (!rest)
 		return -ENOENT;
 	fs_path = join(own.root, rest);
 	rest = fs_path ? below(fs_path, widest.root) : NULL;
-	*ret_fstype = strdup(own.fstype);
-	*ret_mount_point = strdup(own.target);
+	s->fstype = strdup(own.fstype);
+	s->mount_point = strdup(own.target);
+	s->real_mount = strdup(widest.target);
 	/* Only part of the file system is mounted anywhere: nobody can tell what else this is. */
-	*ret_path = rest && strcmp(widest.root, "/") == 0 ? join(widest.target, rest) : NULL;
-	return *ret_fstype && *ret_mount_point ? 0 : -ENOMEM;
+	s->real_path = rest && strcmp(widest.root, "/") == 0 ? join(widest.target, rest) : NULL;
+	return s->fstype && s->mount_point && s->real_mount ? 0 : -ENOMEM;
 }
 
 void source_info_done(struct source_info *s)
@@ -118,6 +118,7 @@ void source_info_done(struct source_info *s)
 	free(s->real_path);
 	free(s->fstype);
 	free(s->mount_point);
+	free(s->real_mount);
 }
 
 int source_describe(const struct runtime *rt, int fd, struct source_info *s, struct err *e)
@@ -141,7 +142,7 @@ int source_describe(const struct runtime *rt, int fd, struct source_info *s, str
 		s->mount_point = strdup("/");
 		r = s->real_path && s->fstype && s->mount_point ? 0 : -ENOMEM;
 	} else if (r == 0) {
-		r = real_location(rt, s->path, id, &s->real_path, &s->fstype, &s->mount_point);
+		r = real_location(rt, id, s);
 	}
 	return r < 0 ? err_sys(e, -r, "find out where it lies") : 0;
 }
@@ -167,6 +168,7 @@ int source_judge(const struct plan *p, const struct bind_context *ctx, const str
 		.real_path = s->real_path,
 		.fstype = s->fstype,
 		.mount_point = s->mount_point,
+		.real_mount = s->real_mount,
 		.is_mount_root = s->is_mount_root,
 		.is_directory = S_ISDIR(s->st.st_mode),
 		.is_socket = S_ISSOCK(s->st.st_mode),

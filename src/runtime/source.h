@@ -9,7 +9,7 @@
 
 /* What is known of an opened mount source; all of it comes from the fd, nothing from the path in the spec. */
 struct source_info {
-	char *path, *real_path, *fstype, *mount_point; /* owned; see struct bind_source */
+	char *path, *real_path, *fstype, *mount_point, *real_mount; /* owned; see struct bind_source */
 	struct stat st;
 	bool is_mount_root;
 };

@@ -4,8 +4,11 @@
 # A dockerd of the test's own: private containerd, data root, exec root, socket, network namespace with a bridge
 # that we make, and cgroup parent. The network namespace keeps engines that run side by side from flushing each
 # other's firewall chains, and takes bridges, veths and rules with it when it goes.
+#
+#   ENGINE_BIN      another engine's programs: in usr/bin and usr/sbin below it (default: those of this machine)
+#   ENGINE_CONFIG   more of daemon.json
 
-DOCKER=/usr/bin/docker
+DOCKER=${ENGINE_BIN:-}/usr/bin/docker
 [ -x "$DOCKER" ] || DOCKER=docker
 IMAGE=caisson-test/busybox
 
@@ -84,9 +87,13 @@ docker_open() {
 	if is_caisson; then
 		args=$(jq -nc --arg s "$SETTINGS" '["--settings", $s]')
 	fi
-	jq -n --arg rt "$CAISSON_RUNTIME" --argjson args "$args" --arg default "$default" \
-		'{runtimes: {"sysbox-runc": {path: $rt, runtimeArgs: $args}}, "default-runtime": $default}' \
+	jq -n --arg rt "$CAISSON_RUNTIME" --argjson args "$args" --arg default "$default" --argjson more "${ENGINE_CONFIG:-null}" \
+		'{runtimes: {"sysbox-runc": {path: $rt, runtimeArgs: $args}}, "default-runtime": $default} + $more' \
 		>"$ENGINE/etc/daemon.json"
+	if [ -n "${ENGINE_BIN:-}" ]; then
+		export PATH=$ENGINE_BIN/usr/sbin:$ENGINE_BIN/usr/bin:$PATH
+		ln -s "$ENGINE_BIN/usr/libexec/docker/cli-plugins" "$ENGINE/etc/"
+	fi
 	if [ -n "${ENGINE_SHADOW_RUNC:-}" ]; then
 		runc_shadow
 	fi

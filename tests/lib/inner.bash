@@ -9,6 +9,7 @@
 #   node              systemd of this machine's release with containerd and runc: like a node of the `kind` tool
 #   clients           clients of the Docker API: docker, docker-compose, the SDK for Python, curl, socat; the rest is busybox
 #   testcontainers    node.js with the package `testcontainers` of npm; the rest is busybox
+#   engine-13         no image: the programs of Debian 13's engine, for ENGINE_BIN of docker_open
 #
 #   CAISSON_IMAGE_CACHE   where the tar files are kept (default: /var/cache/caisson-images)
 
@@ -18,6 +19,7 @@ INNER_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 INNER_ENGINES=(docker.io containerd runc crun tini iptables docker-compose podman conmon netavark aardvark-dns)
 INNER_NODE=(containerd runc libdevmapper1.02.1)
 INNER_CLIENTS=(docker-compose python3-docker curl socat)
+INNER_ENGINE_13=(docker.io docker-cli docker-buildx docker-compose containerd)
 INNER_NPM=$CAISSON_SRC/tests/helpers/testcontainers
 INNER_SYSTEMD=systemd,systemd-sysv,dbus,procps,libkmod2
 INNER_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -57,6 +59,7 @@ inner_key() {
 	node) declare -f debian_tree node_tree && dpkg-query -W "${INNER_NODE[@]}" && printf '%s' "$INNER_SYSTEMD" ;;
 	clients) declare -f packages_tree clients_tree && package_closure "${INNER_CLIENTS[@]}" docker.io | xargs dpkg-query -W ;;
 	testcontainers) declare -f packages_tree testcontainers_tree && dpkg-query -W nodejs && cat "$INNER_NPM/package-lock.json" ;;
+	engine-13) declare -f engine_13_tree && printf '%s ' "${INNER_ENGINE_13[@]}" ;;
 	*) declare -f debian_tree && printf '%s' "$INNER_SYSTEMD" ;;
 	esac
 }
@@ -69,6 +72,7 @@ inner_make() {
 	node) node_tree "$2" ;;
 	clients) clients_tree "$2" ;;
 	testcontainers) testcontainers_tree "$2" ;;
+	engine-13) engine_13_tree "$2" ;;
 	*) die "no image $1" ;;
 	esac
 }
@@ -149,6 +153,38 @@ debian_tree() {
 	: >"$dir/etc/machine-id"
 	# Nothing here is to be updated.
 	rm -f "$dir"/etc/systemd/system/timers.target.wants/{apt-*,dpkg-*,e2scrub*,fstrim}*
+}
+
+# engine_13_tree DIR - programs that need no newer libc than Debian 12's, so that they run as they are. Its runc does.
+engine_13_tree() {
+	local dir=$1 list package try
+	list=$(IFS=, && printf '%s' "${INNER_ENGINE_13[*]}")
+	mkdir -p "$INNER_CACHE/debs-trixie"
+	for try in 1 2 3; do
+		debootstrap --download-only --variant=minbase --keyring="$INNER_KEYRING" --force-check-gpg \
+			--cache-dir="$INNER_CACHE/debs-trixie" --include="$list" trixie "$dir/get" "$INNER_MIRROR" && break
+		echo "debootstrap failed, try $try"
+		rm -rf "${dir:?}/get"
+	done
+	for package in "${INNER_ENGINE_13[@]}"; do
+		dpkg-deb -x "$dir/get/var/cache/apt/archives/${package}"_*.deb "$dir"
+	done
+	rm -rf "${dir:?}"/{get,etc,lib,usr/lib,usr/share} "$dir"/usr/bin/{containerd-shim,containerd-shim-runc-v1}
+	# The init program is this machine's, as runc is: containers get it from nowhere but /usr.
+	rm -f "$dir"/usr/bin/docker-init
+}
+
+# engine_newer - make docker_open() take Debian 13's engine; unpacked once per run
+engine_newer() {
+	local file
+	run_open && file=$(inner_image engine-13) || return 1
+	export ENGINE_BIN=$CAISSON_TEST_RUN/engine-13
+	(
+		flock 9
+		[ ! -d "$ENGINE_BIN" ] || exit 0
+		mkdir "$ENGINE_BIN.new" && tar -C "$ENGINE_BIN.new" -xf "$file" && mv "$ENGINE_BIN.new" "$ENGINE_BIN"
+	) 9>"$ENGINE_BIN.lock" 3>&- || return 1
+	DOCKER=$ENGINE_BIN/usr/bin/docker
 }
 
 # The engine comes from this machine, so the release is this machine's.

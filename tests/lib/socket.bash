@@ -17,7 +17,7 @@ socket_open() {
 	mkdir -p "$SECRET" "$SHARE/a"
 	echo shared >"$SHARE/a/file"
 	socket_registry || return 1
-	tools_image "$TOOL:1" "$DOCKER" curl socat || return 1
+	tools_image "$TOOL:1" /usr/bin/docker curl socat || return 1
 	"$DOCKER" push -q "$TOOL:1" >/dev/null || return 1
 	variant "$REG/ci/other:1" "$TOOL:1" other && "$DOCKER" push -q "$REG/ci/other:1" >/dev/null || return 1
 	socket_guard
@@ -103,6 +103,7 @@ published() {
 repo_digest() {
 	local name=${1#"$REG/"}
 	in_net "$ENGINE_NET" curl -fsSI -H 'Accept: application/vnd.docker.distribution.manifest.v2+json' \
+		-H 'Accept: application/vnd.oci.image.manifest.v1+json' -H 'Accept: application/vnd.oci.image.index.v1+json' \
 		"http://$REG/v2/${name%:*}/manifests/${name##*:}" | tr -d '\r' | awk 'tolower($1) == "docker-content-digest:" {printf "%s", $2}'
 }
 
