@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/num.h"
+#include "codec/json-read.h"
 #include "guard/judge.h"
 #include "guard/rules.h"
 #include "guard/target.h"
@@ -320,14 +321,39 @@ int judge_route(const char *method, const char *target, struct judge_request *q,
 	return 0;
 }
 
+/*
+ * Numbers of 2^63 and more are strings to us (json_read()), and would be sent on as strings, which the engine takes
+ * where it refuses numbers. Not one of its fields is that long.
+ */
+static bool has_big_number(json_t *v)
+{
+	const char *s = json_string_value(v), *key;
+	json_t *below;
+	size_t i;
+
+	json_array_foreach(v, i, below)
+		if (has_big_number(below))
+			return true;
+	json_object_foreach(v, key, below)
+		if (has_big_number(below))
+			return true;
+	return s && *s == JSON_READ_BIG && s[1] && s[1 + strspn(s + 1, "0123456789")] == '\0';
+}
+
 void judge(struct judge_request *q, struct judge_verdict *v)
 {
 	const struct judge_route *route = q->route;
+	struct judging j = { .q = q, .v = v };
 	int r = 0;
 
 	*v = (struct judge_verdict){ .what = JUDGE_REFUSE, .status = 403, .rule = "closed world" };
 	if (!route)
 		return;
+	if (has_big_number(q->body)) {
+		(void)refuse_here(&j, 400, "request body",
+				  "a number is too big; at most 9223372036854775807 is understood");
+		return;
+	}
 	if (q->settings && !q->settings->enabled) {
 		v->what = JUDGE_PASS;
 		return;

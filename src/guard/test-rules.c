@@ -45,6 +45,12 @@ static const struct row create[] = {
 	{ CREATE, "{\"NetworkingConfig\": {\"endpointsconfig\": {\"0ff1ce\": {}}}}",
 	  "can't share a network namespace", NULL },
 	{ CREATE, "{\"NetworkingConfig\": {\"Other\": 1}}", "not known", NULL },
+	/* what json_read() makes of a big number is not to be sent on as a string */
+	{ CREATE, "{\"Domainname\": 9223372036854775808}", "a number is too big", NULL },
+	{ CREATE, "{\"Labels\": {\"a\": 18446744073709551615}}", "a number is too big", NULL },
+	{ CREATE, "{\"NewThing\": [{\"a\": [1, 9223372036854775808]}]}", "a number is too big", NULL },
+	{ CREATE, "{\"NewThing\": [9223372036854775807, \"\\u0001\", \"\\u00011x\"]}", NULL,
+	  "{\"NewThing\": [9223372036854775807, \"\\u0001\", \"\\u00011x\"], " HC_ONLY_R "}" },
 };
 
 static const struct row containers[] = {
