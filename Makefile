@@ -44,11 +44,19 @@ soak: build
 
 # Address and undefined-behaviour sanitizers: the runtime under real engines, not only the unit tests. They need a
 # dynamically linked program; leaks are looked for in the unit tests only, a runtime that exits may leave its memory.
+# The supervisor runs where no library is: it is of a static build that traps at undefined behaviour.
+UBSAN_SETUP := -Dc_args='-fsanitize=undefined -fsanitize-undefined-trap-on-error'
+SUPERVISOR := caisson-monitor caisson-notify caisson-procview
 SAN_SETUP := -Db_sanitize=address,undefined -Db_lundef=false -Dstatic=false -Dbuildtype=debugoptimized
-SAN_ENV := CAISSON_BUILD=$(abspath build-asan) UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+SAN_ENV := CAISSON_BUILD=$(abspath build-asan) UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 CAISSON_SANITIZED=1 \
+	BATS_TEST_TIMEOUT=600 CAISSON_TEST_SLOW=3
 sanitize:
 	tools/install-deps.sh build test
+	test -e build-ubsan/build.ninja || $(MESON) setup build-ubsan $(UBSAN_SETUP)
 	test -e build-asan/build.ninja || $(MESON) setup build-asan $(SAN_SETUP)
+	$(MESON) compile -C build-ubsan
+	$(MESON) compile -C build-asan
+	cp -P $(addprefix build-ubsan/src/bin/,$(SUPERVISOR)) build-asan/src/bin/
 	$(SAN_ENV) tests/run.sh unit
 	$(SAN_ENV) ASAN_OPTIONS=detect_leaks=0 CAISSON_TEST_TIMEOUT=1500 tests/run.sh integration
 
@@ -76,6 +84,6 @@ format-check:
 	git ls-files '*.sh' '*.bash' .ci/run | xargs -r shellcheck -S warning -e SC2034,SC2128,SC2154,SC2178,SC2179
 
 clean:
-	rm -rf $(BUILD) build-asan build-fuzz
+	rm -rf $(BUILD) build-asan build-ubsan build-fuzz
 
 .PHONY: all deps build demo test test-unit test-integration test-attacks test-vm soak sanitize bench fuzz install format-check clean

@@ -115,6 +115,8 @@ guard_requests() { # guard_requests: against an engine that does nothing
 	stream_cpu up
 	figure "guard: CPU of streams to it, vs HAProxy" "$ours_cpu" "$haproxy_cpu" ms '<=' 1.0
 	speed_figure "guard: pings of 1,000 connections, vs HAProxy" "$(value many ours rps)" "$(value many haproxy rps)" /s 1.0
+	v=$(memory_of "$guard_pid" VmRSS)
+	figure "guard: RSS when they are gone" "$v" 5 MiB '<=' 5 "${v:-}"
 	v=$(value idle ours bytes)
 	figure "guard: memory of an idle connection" "$v" 1024 B '<=' 1024 "${v:-}"
 	note "the same, beside HAProxy's" "$v" "$(value idle haproxy bytes)" B

@@ -33,7 +33,7 @@ static const struct command commands[] = {
 	  "which containers have a Docker socket, and by what; the smallest policy that allows what one called",
 	  ctl_socket },
 	{ "doctor", "", "what works on this host, what does not, and the cure", ctl_doctor },
-	{ "audit", "[-f] [--file FILE]", "what was refused and changed; -f waits for more", ctl_audit },
+	{ "audit", "[-f | --follow] [--file FILE]", "what was refused and changed; -f waits for more", ctl_audit },
 	{ "enable", "[--user]", "turn isolation on in the settings file", ctl_enable },
 	{ "disable", "[--user]", "turn isolation off", ctl_disable },
 	{ "install", "[--dry-run] [--root DIR]", "put the guard between clients and the engine of this host",

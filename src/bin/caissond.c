@@ -38,7 +38,7 @@
 #define OWN_FDS		64u
 
 struct options {
-	const char *listen, *engine, *settings, *audit, *state, *group, *helper, *keep;
+	const char *listen, *engine, *settings, *audit, *journal, *state, *group, *helper, *keep;
 	bool runc_is_caisson;
 };
 
@@ -75,7 +75,8 @@ static void usage(FILE *f)
 	      "  --engine unix://PATH    the engine's own socket (default " DEFAULT_ENGINE ")\n"
 	      "  --settings FILE|DIR     settings, or the directory of admin-settings.json (default " SETTINGS_DEFAULT_DIR
 	      ")\n"
-	      "  --audit FILE            append what was refused and changed, one JSON object a line\n"
+	      "  --audit FILE|journal    append what was refused and changed, one JSON object a line; or send it to\n"
+	      "                          the journal of systemd; given twice: both\n"
 	      "  --state DIR             directory of this guard; one guard at a time. Needed for Docker sockets in containers\n"
 	      "  --socket-group NAME     group that may connect (default docker; root where there is none)\n"
 	      "  --runc-is-caisson       the engine and its containerd find Caisson as runc: do not try whether they do\n"
@@ -149,7 +150,9 @@ static int parse(int argc, char **argv, struct options *o)
 		}
 		if (c == '?')
 			return 3;
-		if (c == RUNC)
+		if (c == AUDIT && audit_is_journal(optarg))
+			o->journal = optarg;
+		else if (c == RUNC)
 			o->runc_is_caisson = true;
 		else
 			*values[c] = optarg;
@@ -348,6 +351,7 @@ static char *status(void *ctx, const struct relay *relay, const char *path, cons
 		.listen = g->inherited ? NULL : g->options.listen,
 		.engine = g->options.engine,
 		.audit = g->options.audit,
+		.journal = g->options.journal,
 		.settings_path = g->options.settings,
 		.problem = g->problem.code ? g->problem.msg : NULL,
 		.connections = relay_connections(relay),
@@ -414,8 +418,12 @@ static int serve(struct guard *g, struct err *e)
 	config.host = &g->host;
 	config.engine = g->client = engine_new(g->options.engine);
 	r = config.engine ? 0 : err_set(e, EINVAL, "socket %s: the path is too long", g->options.engine);
-	if (r == 0 && g->options.audit)
-		r = audit_open(g->options.audit, &config.audit, e);
+	if (r == 0 && (g->options.audit || g->options.journal)) {
+		r = audit_open(g->options.audit, g->options.journal, &config.audit, e);
+		if (r > 0) /* the file has everything */
+			say(NULL, e->msg);
+		r = r < 0 ? r : 0;
+	}
 	if (r == 0) /* before they are read: a change meanwhile is seen */
 		r = settings_watch_new(g->options.settings, &g->watch, e);
 	if (r == 0)

@@ -71,11 +71,12 @@ static const char next_steps[] =
 	"  systemctl restart containerd.service\n"
 	"  systemctl start docker.socket caissond.socket docker.service caissond.service\n"
 	"  caissonctl doctor\n";
-static const char last_steps[] = "\nTo put it into force:\n"
-				 "  systemctl stop caissond.service caissond.socket docker.service docker.socket\n"
-				 "  systemctl daemon-reload\n"
-				 "  systemctl restart containerd.service\n"
-				 "  systemctl start docker.socket docker.service\n";
+static const char last_steps[] =
+	"\nTo put it into force:\n"
+	"  systemctl stop caissond.service caissond.socket caissond-keep.service docker.service docker.socket\n"
+	"  systemctl daemon-reload\n"
+	"  systemctl restart containerd.service\n"
+	"  systemctl start docker.socket docker.service\n";
 
 static int run(const struct ctl *c, int argc, char **argv, bool in)
 {

@@ -56,8 +56,10 @@ int ctl_status(const struct ctl *c, int argc, char **argv)
 		printf("            not heard: %s\n", ctl_text(settings, "note"));
 	if (*ctl_text(status, "engine"))
 		printf("engine:     %s\n", ctl_text(status, "engine"));
-	if (*ctl_text(status, "audit"))
-		printf("audit:      %s\n", ctl_text(status, "audit"));
+	if (*ctl_text(status, "audit") || *ctl_text(status, "journal"))
+		printf("audit:      %s%s%s\n", ctl_text(status, "audit"),
+		       *ctl_text(status, "audit") && *ctl_text(status, "journal") ? ", " : "",
+		       ctl_text(status, "journal"));
 	if (json_object_get(status, "connections"))
 		printf("clients:    %lld connections\n",
 		       (long long)json_integer_value(json_object_get(status, "connections")));
@@ -487,6 +489,8 @@ int ctl_audit(const struct ctl *c, int argc, char **argv)
 	if (!file) {
 		status = ctl_ask_status(c, NULL);
 		file = json_string_value(json_object_get(status, "audit"));
+		if (!file)
+			file = json_string_value(json_object_get(status, "journal"));
 		path = strdup(file ? file : DEFAULT_AUDIT);
 		json_decref(status);
 		file = path;

@@ -22,9 +22,9 @@
 #define FIELD_MAX      4096u /* of one value; a dozen of them are far below what a datagram may have */
 
 struct audit {
-	const char *where;
-	int fd;
-	bool journal;
+	const char *file;	    /* NULL: none */
+	int fd;			    /* of the file */
+	int socket;		    /* to the journal; -EBADF: none */
 	struct sockaddr_un address; /* of the journal */
 };
 
@@ -37,53 +37,54 @@ bool audit_is_journal(const char *where)
 
 static int open_file(struct audit *a, struct err *e)
 {
-	int fd = open(a->where, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
+	int fd = open(a->file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
 
 	if (fd < 0)
-		return err_sys(e, errno, "audit file %s", a->where);
+		return err_sys(e, errno, "audit file %s", a->file);
 	(void)fd_close(a->fd);
 	a->fd = fd;
 	return 0;
 }
 
 /* The socket stays unconnected: journald may be restarted, and its socket be another one then. */
-static int open_journal(struct audit *a, struct err *e)
+static int open_journal(struct audit *a, const char *where, struct err *e)
 {
-	const char *colon = strchr(a->where, ':'), *path = colon ? colon + 1 : JOURNAL_SOCKET;
+	const char *colon = strchr(where, ':'), *path = colon ? colon + 1 : JOURNAL_SOCKET;
 	_cleanup_close_ int probe = -EBADF;
+	int r;
 
-	a->journal = true;
 	a->address.sun_family = AF_UNIX;
 	if (*path != '/' || strlen(path) >= sizeof a->address.sun_path)
-		return err_set(e, EINVAL, "audit %.200s: give journal:/absolute/path/of/the/socket", a->where);
+		return err_set(e, EINVAL, "audit %.200s: give journal:/absolute/path/of/the/socket", where);
 	memcpy(a->address.sun_path, path, strlen(path) + 1);
-	a->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	a->socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (a->fd < 0 || probe < 0)
+	if (a->socket < 0 || probe < 0)
 		return err_sys(e, errno, "audit");
-	if (connect(probe, (const struct sockaddr *)&a->address, sizeof a->address) < 0)
-		return err_set(e, errno,
-			       "audit: no journal listens on %s (%s); start systemd-journald, or give a file with "
-			       "--audit",
-			       path, strerrordesc_np(errno));
-	return 0;
+	if (connect(probe, (const struct sockaddr *)&a->address, sizeof a->address) == 0)
+		return 0;
+	r = err_set(e, errno, "audit: no journal listens on %s (%s); start systemd-journald%s", path,
+		    strerrordesc_np(errno), a->file ? "" : ", or give a file with --audit");
+	return a->file ? 1 : r;
 }
 
-int audit_open(const char *where, struct audit **ret, struct err *e)
+int audit_open(const char *file, const char *journal, struct audit **ret, struct err *e)
 {
 	struct audit *a = malloc(sizeof *a);
 	int r;
 
 	if (!a)
-		return err_sys(e, ENOMEM, "audit %s", where);
-	*a = (struct audit){ .where = where, .fd = -EBADF };
-	r = audit_is_journal(where) ? open_journal(a, e) : open_file(a, e);
+		return err_sys(e, ENOMEM, "audit");
+	*a = (struct audit){ .file = file, .fd = -EBADF, .socket = -EBADF };
+	r = file ? open_file(a, e) : 0;
+	if (r == 0 && journal)
+		r = open_journal(a, journal, e);
 	if (r < 0) {
 		audit_close(a);
 		return r;
 	}
 	*ret = a;
-	return 0;
+	return r;
 }
 
 void audit_close(struct audit *a)
@@ -91,6 +92,7 @@ void audit_close(struct audit *a)
 	if (!a)
 		return;
 	(void)fd_close(a->fd);
+	(void)fd_close(a->socket);
 	free(a);
 }
 
@@ -99,7 +101,7 @@ static bool rotated(const struct audit *a)
 {
 	struct stat mine, named;
 
-	return fstat(a->fd, &mine) < 0 || stat(a->where, &named) < 0 || mine.st_ino != named.st_ino ||
+	return fstat(a->fd, &mine) < 0 || stat(a->file, &named) < 0 || mine.st_ino != named.st_ino ||
 	       mine.st_dev != named.st_dev;
 }
 
@@ -146,7 +148,7 @@ static int write_file(struct audit *a, const json_t *event, struct err *e)
 	int r;
 
 	if (!line)
-		return err_sys(e, ENOMEM, "audit file %s", a->where);
+		return err_sys(e, ENOMEM, "audit file %s", a->file);
 	if (rotated(a)) {
 		r = open_file(a, e);
 		if (r < 0)
@@ -155,7 +157,7 @@ static int write_file(struct audit *a, const json_t *event, struct err *e)
 	n = strlen(line);
 	line[n] = '\n'; /* instead of the NUL: one write */
 	r = io_write_all(a->fd, line, n + 1);
-	return r < 0 ? err_sys(e, -r, "audit file %s", a->where) : 0;
+	return r < 0 ? err_sys(e, -r, "audit file %s", a->file) : 0;
 }
 
 /* ---- the journal ---- */
@@ -228,7 +230,7 @@ static int write_journal(const struct audit *a, json_t *event, struct err *e)
 	if (fclose(f) != 0)
 		return err_sys(e, ENOMEM, "audit: %s", a->address.sun_path);
 	do {
-		n = sendto(a->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&a->address,
+		n = sendto(a->socket, data, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&a->address,
 			   sizeof a->address);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? err_sys(e, errno, "audit: one event is lost: %s", a->address.sun_path) : 0;
@@ -237,11 +239,12 @@ static int write_journal(const struct audit *a, json_t *event, struct err *e)
 int audit_write(struct audit *a, const struct audit_event *ev, struct err *e)
 {
 	json_t *event = event_json(ev);
-	int r;
+	int r, q;
 
 	if (!event)
-		return err_sys(e, ENOMEM, "audit %s", a->where);
-	r = a->journal ? write_journal(a, event, e) : write_file(a, event, e);
+		return err_sys(e, ENOMEM, "audit");
+	r = a->file ? write_file(a, event, e) : 0;
+	q = a->socket >= 0 ? write_journal(a, event, r < 0 ? NULL : e) : 0;
 	json_decref(event);
-	return r;
+	return r < 0 ? r : q;
 }

@@ -9,7 +9,7 @@
 #include "base/err.h"
 
 /*
- * What the guard refused and what it changed, to a file or to the journal of systemd.
+ * What the guard refused and what it changed, to a file, to the journal of systemd, or to both.
  *
  * File: one JSON object a line, appended. A file that was moved away (logrotate) is noticed at the next line and made
  * anew, mode 0640. Lines are written with one write(2), so two guards can share a file.
@@ -38,17 +38,19 @@ struct audit_event {
 #define AUDIT_JOURNAL "journal"
 
 /*
- * audit_open() - @where: a file, "journal", or "journal:SOCKET" for one that listens elsewhere than journald; borrowed
- * as long as the audit lives. Return: 0 or -errno: the file cannot be written, nothing listens on the socket.
+ * audit_open() - @file; @journal: "journal", or "journal:SOCKET" for one that listens elsewhere than journald. One may
+ * be NULL; both are borrowed as long as the audit lives. Return: 0; 1: nothing listens on the socket, @e says so, but
+ * there is the file, and each event tries the socket again; -errno: the file cannot be written, nothing listens and
+ * there is no file, the name of the socket is wrong.
  */
-int audit_open(const char *where, struct audit **ret, struct err *e);
+int audit_open(const char *file, const char *journal, struct audit **ret, struct err *e);
 
 /* audit_is_journal() - does this name the journal, and not a file? */
 bool audit_is_journal(const char *where);
 
 /*
  * audit_write() - append an event. Texts come from clients: in one that is not UTF-8 every byte beyond ASCII becomes
- * "?". Not to be called by two threads at once.
+ * "?". What one of the two does not take is still given to the other. Not to be called by two threads at once.
  */
 int audit_write(struct audit *a, const struct audit_event *event, struct err *e);
 

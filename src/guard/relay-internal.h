@@ -175,6 +175,7 @@ struct relay {
 	unsigned n_at_rest;
 	struct user *users;
 	unsigned n_conns, n_deadlines, n_connecting;
+	unsigned crowd; /* the most connections since memory was last given back */
 	size_t bodies;
 	struct policy *policy;
 	struct pool *pool;

@@ -2,6 +2,7 @@
 #include "guard/relay.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #define SWEEP_MS   1000
 #define RETRY_MS   20
 #define ACCEPT_MAX 64 /* in one turn of the loop */
+#define CROWD	   256u
 
 static int64_t clock_ms(void)
 {
@@ -401,6 +403,20 @@ static void dispatch(struct relay *r, const struct epoll_event *ev)
 	}
 }
 
+/*
+ * The heap keeps the memory of a burst of connections: by itself malloc gives back only what is free at its very end,
+ * and something small always lies behind.
+ */
+static void give_back(struct relay *r)
+{
+	if (r->n_conns > r->crowd)
+		r->crowd = r->n_conns;
+	if (r->crowd < CROWD || r->n_conns > r->crowd / 8)
+		return;
+	r->crowd = r->n_conns;
+	(void)malloc_trim(0);
+}
+
 int relay_run(struct relay *r, struct err *e)
 {
 	struct epoll_event events[EVENTS];
@@ -420,6 +436,7 @@ int relay_run(struct relay *r, struct err *e)
 		if (r->stopping)
 			close_endless(r);
 		bury(r);
+		give_back(r);
 	}
 	return 0;
 }

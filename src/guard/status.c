@@ -50,6 +50,7 @@ static int add_full(json_t *o, json_t *settings, json_t *isolation, const struct
 	(void)json_object_set_new(o, "listen", text_json(st->listen));
 	(void)json_object_set_new(o, "engine", text_json(st->engine));
 	(void)json_object_set_new(o, "audit", text_json(st->audit));
+	(void)json_object_set_new(o, "journal", text_json(st->journal));
 	return json_object_set_new(o, "host", host_json(st->host));
 }
 

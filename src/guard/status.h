@@ -14,7 +14,7 @@ struct status {
 	const struct settings *settings; /* those in force */
 	const struct judge_host *host;
 	/* Paths; NULL: none, inherited, or the default place. */
-	const char *listen, *engine, *audit, *settings_path;
+	const char *listen, *engine, *audit, *journal, *settings_path;
 	const char *problem; /* why newer settings were not taken, or NULL */
 	unsigned connections;
 };

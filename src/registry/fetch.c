@@ -176,7 +176,7 @@ static void set_tls(struct options *o, const struct fetch *f, bool base)
 	SET(o, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
 	if (job->ca)
 		set_pem(o, CURLOPT_CAINFO_BLOB, job->ca);
-	if (base && f->own && job->cert) {
+	if (base && job->cert) {
 		set_pem(o, CURLOPT_SSLCERT_BLOB, job->cert);
 		set_pem(o, CURLOPT_SSLKEY_BLOB, job->key);
 	}
@@ -245,6 +245,16 @@ static int explain(const struct fetch *f, const struct url *url, CURLcode code, 
 
 	if (!url_same_origin(url, &f->base))
 		(void)snprintf(where, sizeof where, "%s port %s, where it sent us: ", url->host, url->port);
+	/* What the other side says about ours: of TLS 1.3 when we think that all is well. */
+	if (strstr(text, "alert certificate required") || strstr(text, "alert bad certificate") ||
+	    strstr(text, "alert unknown ca"))
+		return fetch_err(f, EKEYREJECTED, e,
+				 "%sit %s (%s): put NAME.cert and NAME.key into its directory below "
+				 "/etc/docker/certs.d",
+				 where,
+				 f->job->cert && !*where ? "does not take the client certificate"
+							 : "asks for a client certificate",
+				 text);
 	switch (code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
 		if (strstr(text, "subject name"))

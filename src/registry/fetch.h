@@ -22,7 +22,7 @@ struct fetch {
 	CURL *curl; /* owned; keeps connections open between requests */
 	const struct registry_job *job;
 	struct url base;     /* owned; the registry or the endpoint in its place: whom "insecure" is about */
-	bool own;	     /* it is the registry's own host: whom auth and certs are for */
+	bool own;	     /* it is the registry's own host: whom auth is for */
 	int64_t deadline_ms; /* CLOCK_MONOTONIC */
 	int64_t retry;	     /* what an answer said about asking again, seconds; -1: nothing */
 	char name[700];	     /* of the registry, for messages */

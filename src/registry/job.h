@@ -31,8 +31,8 @@
  *
  * Of "in", all but registry, repository, reference and seconds may be left out; unknown members are refused.
  * "seconds": the limit for all of it, 1 to 60.
- * "endpoint": is asked in the place of the registry, at endpoint + "/v2/...". "auth" and "certs" are the registry's: on
- * another host it is asked without them. "insecure" is about the host that is asked.
+ * "endpoint": is asked in the place of the registry, at endpoint + "/v2/...". "auth" is the registry's: another host
+ * is asked without it. "certs" and "insecure" are about the host that is asked, and no other that it sends us to.
  * "ca": besides those of the host. With it, the registry is never asked without TLS, also not on loopback.
  * "proxy": else HTTPS_PROXY, HTTP_PROXY and ALL_PROXY of the environment; NO_PROXY counts for either; loopback is never
  * asked through one.

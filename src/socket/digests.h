@@ -50,7 +50,7 @@ enum digests_result {
 struct digests_config {
 	const char *dir;    /* borrowed; made, 0700; NULL: none */
 	const char *helper; /* borrowed; NULL: none */
-	const char *certs;  /* borrowed; HOST/ca.crt in it is taken where settings name none; NULL: none */
+	const char *certs;  /* borrowed; as /etc/docker/certs.d, see registry-ask.h; NULL: none */
 	void (*say)(void *ctx, const char *message); /* what an administrator should know; NULL: nobody listens */
 	void *ctx;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "socket/registry-ask.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -44,26 +45,109 @@ static int read_roots_file(const char *path, bool may_lack, char **ret, size_t *
 	return r < 0 ? err_sys(e, -r, "%s: cannot read it", path) : 0;
 }
 
-/* @ret: a JSON text, "" without one. */
-static int read_ca(const struct socket_registry *reg, const char *certs, const char *host, json_t **ret,
-		   struct err *e)
-{
-	_cleanup_free_ char *text = NULL;
-	char path[IMAGE_NAME_MAX + 256];
-	size_t len = 0;
-	int r = -ENOENT;
+/* ---- TLS of one host ---- */
 
-	(void)snprintf(path, sizeof path, "%.200s/%s/ca.crt", certs ? certs : "", host);
-	if (reg && reg->ca)
-		r = read_roots_file(reg->ca, false, &text, &len, e);
-	else if (certs)
-		r = read_roots_file(path, true, &text, &len, e);
-	if (r == -ENOENT && !(reg && reg->ca))
-		r = 0;
+struct tls {
+	json_t *ca;    /* text, "" without one */
+	json_t *certs; /* {"cert", "key"}, or NULL */
+};
+
+static void tls_cleanup(struct tls *t)
+{
+	json_decref(t->ca);
+	json_decref(t->certs);
+}
+
+static int add_ca(struct tls *t, const char *path, struct err *e)
+{
+	_cleanup_free_ char *text = NULL, *all = NULL;
+	const char *before = json_string_value(t->ca);
+	size_t len;
+	int r = read_roots_file(path, false, &text, &len, e);
+
 	if (r < 0)
 		return r;
-	*ret = json_stringn(text ? text : "", len);
-	return *ret ? 0 : err_set(e, EINVAL, "%s: is no PEM text", reg && reg->ca ? reg->ca : path);
+	if (strlen(before) + len > FILE_MAX)
+		return err_set(e, EFBIG, "%s: is too long, with the other CAs", path);
+	if (asprintf(&all, "%s%s%s", before, *before ? "\n" : "", text) < 0) {
+		all = NULL;
+		return err_sys(e, ENOMEM, "%s", path);
+	}
+	return strlen(text) != len || json_string_set(t->ca, all) < 0
+		       ? err_set(e, EINVAL, "%s: is no PEM text", path)
+		       : 0;
+}
+
+/* @path: NAME.cert; NAME.key belongs to it. */
+static int set_client(struct tls *t, const char *path, struct err *e)
+{
+	_cleanup_free_ char *name = strndup(path, strlen(path) - strlen(".cert")), *key_path = NULL, *cert = NULL,
+			    *key = NULL;
+	size_t len;
+	int r;
+
+	if (!name || asprintf(&key_path, "%s.key", name) < 0) {
+		key_path = NULL;
+		return err_sys(e, ENOMEM, "%s", path);
+	}
+	r = read_roots_file(path, false, &cert, &len, e);
+	if (r == 0)
+		r = read_roots_file(key_path, true, &key, &len, e);
+	if (r == -ENOENT && !key)
+		return err_set(e, ENOENT, "%s: its key %s is missing; if this is a CA, rename it to *.crt", path,
+			       key_path);
+	if (r < 0)
+		return r;
+	t->certs = json_pack("{ss ss}", "cert", cert, "key", key);
+	explicit_bzero(key, len);
+	return t->certs ? 0 : err_set(e, EINVAL, "%s, %s: are no PEM texts", path, key_path);
+}
+
+static int take_entry(struct tls *t, const char *dir, const char *name, bool with_ca, struct err *e)
+{
+	const char *ext = strrchr(name, '.');
+	_cleanup_free_ char *path = NULL;
+
+	if (!ext)
+		return 0;
+	if (asprintf(&path, "%s/%s", dir, name) < 0) {
+		path = NULL;
+		return err_sys(e, ENOMEM, "%s", dir);
+	}
+	if (with_ca && strcmp(ext, ".crt") == 0)
+		return add_ca(t, path, e);
+	return !t->certs && strcmp(ext, ".cert") == 0 ? set_client(t, path, e) : 0;
+}
+
+/*
+ * As docker does it: in HOST/ below @certs every *.crt is a CA, and NAME.cert with NAME.key is what a registry
+ * knows us by. libcurl can have one of them, where docker tries all: the first by name.
+ */
+static int read_tls(const struct socket_registry *reg, const char *certs, const char *host, struct tls *ret,
+		    struct err *e)
+{
+	bool named = reg && reg->ca;
+	struct dirent **list = NULL;
+	char dir[IMAGE_NAME_MAX + 256];
+	int n, r;
+
+	ret->ca = json_string("");
+	if (!ret->ca)
+		return err_sys(e, ENOMEM, "%s", host);
+	r = named ? add_ca(ret, reg->ca, e) : 0;
+	if (r < 0 || !certs)
+		return r;
+	(void)snprintf(dir, sizeof dir, "%.200s/%s", certs, host);
+	n = scandir(dir, &list, NULL, alphasort);
+	if (n < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "%s: cannot read it", dir);
+	for (int i = 0; i < n; i++) {
+		if (r == 0)
+			r = take_entry(ret, dir, list[i]->d_name, !named, e);
+		free(list[i]);
+	}
+	free(list);
+	return r;
 }
 
 /* ---- credentials ---- */
@@ -204,8 +288,8 @@ struct question {
 	const struct image_ref *ref;
 };
 
-static int put_job(const struct question *q, const struct socket_registry *reg, const char *endpoint, json_t *ca,
-		   json_t *auth, struct registry_ask *ret, struct err *e)
+static int put_job(const struct question *q, const struct socket_registry *reg, const char *endpoint,
+		   const struct tls *tls, json_t *auth, struct registry_ask *ret, struct err *e)
 {
 	const struct settings_socket *s = q->settings;
 	const struct image_ref *ref = q->ref;
@@ -216,11 +300,13 @@ static int put_job(const struct question *q, const struct socket_registry *reg, 
 			*ref->digest ? ref->digest
 			: *ref->tag  ? ref->tag
 				     : "latest",
-			"insecure", reg && reg->insecure, "ca", ca, "proxy", s->proxy ? s->proxy : "", "seconds",
-			10);
+			"insecure", reg && reg->insecure, "ca", tls->ca, "proxy", s->proxy ? s->proxy : "",
+			"seconds", 10);
 	if (job && endpoint && json_object_set_new(job, "endpoint", json_string(endpoint)) < 0)
 		return err_sys(e, EINVAL, "%s", endpoint);
 	if (job && q->known && json_object_set_new(job, "known", json_string(q->known)) < 0)
+		return err_sys(e, ENOMEM, "%s", ref->registry);
+	if (job && tls->certs && json_object_set(job, "certs", tls->certs) < 0)
 		return err_sys(e, ENOMEM, "%s", ref->registry);
 	if (job && auth && json_object_set(job, "auth", auth) < 0)
 		return err_sys(e, ENOMEM, "%s", ref->registry);
@@ -234,15 +320,15 @@ static int put_job(const struct question *q, const struct socket_registry *reg, 
 static int make_mirror(const struct question *q, const char *mirror, struct registry_ask *ret, struct err *e)
 {
 	const char *scheme = strstr(mirror, "://"), *host = scheme ? scheme + 3 : mirror;
-	_cleanup_json_ json_t *ca = NULL;
+	_cleanup_(tls_cleanup) struct tls tls = { 0 };
 	const struct socket_registry *reg;
 	int r;
 
 	(void)snprintf(ret->host, sizeof ret->host, "%.*s", (int)strcspn(host, "/"), host);
 	reg = settings_socket_registry(q->settings, ret->host);
-	r = read_ca(reg, q->certs, ret->host, &ca, e);
+	r = read_tls(reg, q->certs, ret->host, &tls, e);
 	if (r == 0)
-		r = put_job(q, reg, mirror, ca, NULL, ret, e);
+		r = put_job(q, reg, mirror, &tls, NULL, ret, e);
 	return r;
 }
 
@@ -250,17 +336,18 @@ static int make_own(const struct question *q, const struct socket_registry *reg,
 		    struct registry_ask *ret, struct err *e)
 {
 	const char *registry = q->ref->registry;
-	_cleanup_json_ json_t *ca = NULL, *auth = NULL;
+	_cleanup_(tls_cleanup) struct tls tls = { 0 };
+	_cleanup_json_ json_t *auth = NULL;
 	int r;
 
 	(void)snprintf(ret->host, sizeof ret->host, "%s", registry);
-	r = read_ca(reg, q->certs, registry, &ca, e);
+	r = read_tls(reg, q->certs, registry, &tls, e);
 	if (r == 0 && reg && reg->auth)
 		r = read_auth_file(reg->auth, registry, &auth, e);
 	else if (r == 0 && header)
 		r = read_auth_header(header, &auth);
 	if (r == 0)
-		r = put_job(q, reg, NULL, ca, auth, ret, e);
+		r = put_job(q, reg, NULL, &tls, auth, ret, e);
 	return r;
 }
 

@@ -21,8 +21,9 @@ struct registry_ask {
 /*
  * registry_ask_make() - @ref: with tag or digest. @auth: the client's X-Registry-Auth (untrusted) or NULL; used for the
  * registry itself only, and not where settings name credentials. @known: the digest that @ref stood for when it was
- * asked for last, or NULL: without it "same" is no answer. Files that settings name, and HOST/ca.crt below @certs (may be
- * NULL), are read here: they have to be root's alone. Return: how many of @ret; -errno with the file's name.
+ * asked for last, or NULL: without it "same" is no answer. Files that settings name, and below @certs (may be NULL)
+ * those of HOST, as docker does: *.crt, where settings name no CA, and the first *.cert by name with its *.key. They
+ * are read here, and have to be root's alone. Return: how many of @ret; -errno with the file's name.
  */
 int registry_ask_make(const struct settings_socket *s, const char *certs, const struct image_ref *ref,
 		      const char *auth, const char *known, struct registry_ask ret[static REGISTRY_ASKS_MAX],

@@ -813,6 +813,65 @@ static void jobs_with_files(void **state)
 	assert_int_equal(n, -EPERM);
 }
 
+static void jobs_with_dockers_certificates(void **state)
+{
+	char certs[128], cas[128];
+	struct socket_registry regs[] = {
+		{ .host = "r.io", .mirror = "https://m.io:444/x" },
+		{ .host = "own.io", .ca = cas },
+	};
+	const struct settings_socket s = { .registries = regs, .n_registries = 2 };
+	json_t *job;
+	int n;
+
+	(void)state;
+	(void)snprintf(certs, sizeof certs, "%s/certs.d", fake.dir);
+	(void)snprintf(cas, sizeof cas, "%s/own.pem", fake.dir);
+	assert_int_equal(mkdir(certs, 0755), 0);
+	assert_int_equal(mkdirat(fake.fd, "certs.d/m.io:444", 0755), 0);
+	assert_int_equal(mkdirat(fake.fd, "certs.d/r.io", 0755), 0);
+	assert_int_equal(mkdirat(fake.fd, "certs.d/own.io", 0755), 0);
+	assert_int_equal(test_put(fake.fd, "own.pem", "named"), 0);
+	assert_int_equal(test_put(fake.fd, "certs.d/own.io/ca.crt", "not named"), 0);
+	assert_int_equal(test_put(fake.fd, "certs.d/own.io/c.cert", "cert of own"), 0);
+	assert_int_equal(test_put(fake.fd, "certs.d/own.io/c.key", "key of own"), 0);
+	assert_int_equal(test_put(fake.fd, "certs.d/r.io/b.crt", "second"), 0);
+	assert_int_equal(test_put(fake.fd, "certs.d/r.io/a.crt", "first"), 0);
+	assert_int_equal(test_put(fake.fd, "certs.d/r.io/z.cert", "last cert"), 0);
+	assert_int_equal(test_put(fake.fd, "certs.d/r.io/z.key", "last key"), 0);
+	assert_int_equal(test_put(fake.fd, "certs.d/r.io/y.z.cert", "cert"), 0);
+	assert_int_equal(test_put(fake.fd, "certs.d/r.io/y.z.key", "key"), 0);
+	assert_int_equal(test_put(fake.fd, "certs.d/r.io/readme", "neither"), 0);
+	assert_int_equal(test_put(fake.fd, "certs.d/m.io:444/m.cert", "cert of m"), 0);
+	assert_int_equal(test_put(fake.fd, "certs.d/m.io:444/m.key", "key of m"), 0);
+	/* each host has its own */
+	job = job_of(&s, certs, "r.io/a:1", NULL, 0, &n);
+	assert_string_equal(member(job, NULL, "ca"), "");
+	assert_string_equal(member(job, "certs", "cert"), "cert of m");
+	json_decref(job);
+	job = job_of(&s, certs, "r.io/a:1", NULL, 1, &n);
+	assert_string_equal(member(job, NULL, "ca"), "first\nsecond");
+	assert_string_equal(member(job, "certs", "cert"), "cert");
+	assert_string_equal(member(job, "certs", "key"), "key");
+	json_decref(job);
+	job = job_of(&s, certs, "own.io/a:1", NULL, 0, &n);
+	assert_string_equal(member(job, NULL, "ca"), "named");
+	assert_string_equal(member(job, "certs", "key"), "key of own");
+	json_decref(job);
+	job = job_of(&s, certs, "else.io/a:1", NULL, 0, &n);
+	assert_null(json_object_get(job, "certs"));
+	json_decref(job);
+	/* a key that others can change, and none */
+	assert_int_equal(fchmodat(fake.fd, "certs.d/own.io/c.key", 0620, 0), 0);
+	assert_null(job_of(&s, certs, "own.io/a:1", NULL, 0, &n));
+	assert_int_equal(n, -EPERM);
+	assert_non_null(strstr(said, "c.key: is to be a file that only root can change"));
+	assert_int_equal(unlinkat(fake.fd, "certs.d/own.io/c.key", 0), 0);
+	assert_null(job_of(&s, certs, "own.io/a:1", NULL, 0, &n));
+	assert_int_equal(n, -ENOENT);
+	assert_non_null(strstr(said, "c.key is missing; if this is a CA, rename it to *.crt"));
+}
+
 static void the_mirror_is_asked_first(void **state)
 {
 	struct socket_registry reg = { .host = "r.io", .mirror = "https://m.io" };
@@ -860,6 +919,7 @@ int main(int argc, char **argv)
 		FAKE_TEST(jobs_without_any_settings),
 		FAKE_TEST(jobs_with_a_clients_credentials),
 		FAKE_TEST(jobs_with_files),
+		FAKE_TEST(jobs_with_dockers_certificates),
 		FAKE_TEST(the_mirror_is_asked_first),
 	};
 

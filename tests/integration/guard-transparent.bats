@@ -5,6 +5,8 @@ load ../lib/common.bash
 load ../lib/docker.bash
 load ../lib/guard.bash
 
+: "${CAISSON_CTL:=$CAISSON_BUILD/src/bin/caissonctl}"
+
 setup_file() {
 	docker_open && guard_open
 }
@@ -28,7 +30,7 @@ few_fds() {
 	[ "$(guard_fds)" -le "$1" ]
 }
 
-# fake_open - a guard of its own in front of a server that records what reaches it: FAKE, FAKE_SOCK, FAKE_RECORD
+# fake_open [MODE] - a guard of its own in front of a server of raw.py; by default it records what reaches it: FAKE, FAKE_SOCK, FAKE_RECORD
 fake_open() {
 	FAKE=$ENGINE/fake
 	rm -rf "$FAKE"
@@ -36,7 +38,7 @@ fake_open() {
 	FAKE_SOCK=$FAKE/g.sock
 	FAKE_RECORD=$FAKE/record
 	: >"$FAKE_RECORD"
-	spawn "$FAKE/log" "$PYTHON" "$CAISSON_SRC/tests/lib/raw.py" engine "$FAKE/e.sock" "$FAKE_RECORD" >"$FAKE/engine.pid"
+	spawn "$FAKE/log" "$PYTHON" "$CAISSON_SRC/tests/lib/raw.py" "${1:-engine}" "$FAKE/e.sock" "$FAKE_RECORD" >"$FAKE/engine.pid"
 	spawn "$FAKE/log" "$CAISSON_GUARD" --listen "unix://$FAKE_SOCK" --engine "unix://$FAKE/e.sock" \
 		--settings "$ENGINE/guard" --audit "$FAKE/audit" >"$FAKE/guard.pid"
 	eventually 10 test -S "$FAKE_SOCK" -a -S "$FAKE/e.sock"
@@ -44,6 +46,11 @@ fake_open() {
 
 fake_close() {
 	kill "$(cat "$FAKE/guard.pid")" "$(cat "$FAKE/engine.pid")"
+}
+
+# asked METHOD NAME - the answer of raw.py's resting_engine to a request about a container of that name
+asked() {
+	curl -s --max-time 10 -X "$1" --unix-socket "$FAKE_SOCK" "http://d/containers/$2/$([ "$1" = GET ] && echo json || echo stop)"
 }
 
 recorded() {
@@ -159,6 +166,31 @@ guard_isolation() {
 	assert_has "$output" "cannot be reached"
 	DOCKER_HOST=unix://$ENGINE_SOCK docker_daemon_start
 	run -0 d ps
+}
+
+@test "A120 a connection to the engine serves again after reads with a clear end, and after nothing else" {
+	fake_open resting_engine
+	assert_eq "$(asked GET aa)" "1 1"
+	assert_eq "$(asked GET aa)" "1 2"
+	# What changes something has a connection of its own, before and behind it.
+	assert_eq "$(asked POST aa)" "2 1"
+	assert_eq "$(asked GET aa)" "1 3"
+	# Bytes behind the end, at once and later, are nobody's answer.
+	assert_eq "$(asked GET extra)" "1 4"
+	assert_eq "$(asked GET aa)" "3 1"
+	assert_eq "$(asked GET late)" "3 2"
+	sleep 0.3
+	assert_eq "$(asked GET aa)" "4 1"
+	assert_eq "$(asked GET says-close)" "4 2"
+	assert_eq "$(asked GET aa)" "5 1"
+	# One that the engine closed, seen before the next request and by it.
+	assert_eq "$(asked GET close)" "5 2"
+	assert_eq "$(asked GET aa)" "6 1"
+	assert_eq "$(asked GET gone)" "7 1"
+	assert_eq "$(asked GET aa)" "7 2"
+	kill "$(cat "$FAKE/guard.pid")"
+	eventually 5 test ! -S "$FAKE_SOCK"
+	kill "$(cat "$FAKE/engine.pid")"
 }
 
 @test "the guard restarts: streams are cut, containers stay" {
@@ -395,9 +427,16 @@ guard_isolation() {
 	assert_match "$output" '^200 [45]0[0-9] 200 200 200$'
 }
 
-@test "1,000 connections at once; at rest each costs at most 1 KiB" {
+# rss_below KIB - resident memory of the guard
+rss_below() {
+	[ "$(awk '/^VmRSS:/ {print $2}' "/proc/$(cat "$ENGINE/guard.pid")/status")" -lt "$1" ]
+}
+
+@test "1,000 connections at once; at rest each costs at most 1 KiB, and below 5 MiB of memory when they are gone" {
+	unsanitized "memory is not what it is"
 	run -0 raw many "$GUARD_SOCK" 1000 3
 	assert_eq "$output" 3000
+	eventually 5 rss_below 5120 || fail "$(grep -E '^(VmRSS|RssAnon)' "/proc/$(cat "$ENGINE/guard.pid")/status")"
 	run -0 raw idle "$GUARD_SOCK" "$(cat "$ENGINE/guard.pid")" 1000
 	[ "$output" -le 1024 ] || fail "$output bytes per connection"
 }
@@ -413,7 +452,7 @@ guard_isolation() {
 }
 
 # journal_guard - a guard that writes to a journal of ours: JDIR, JGUARD (socket), JLOG
-journal_guard() {
+journal_guard() { # [OPTION...]
 	JDIR=$ENGINE/journal
 	JGUARD=$JDIR/g.sock
 	JLOG=$JDIR/messages
@@ -421,7 +460,7 @@ journal_guard() {
 	: >"$JLOG"
 	journal_start
 	spawn "$JDIR/log" "$CAISSON_GUARD" --listen "unix://$JGUARD" --engine "unix://$ENGINE_SOCK" --settings "$ENGINE/guard" \
-		--audit "journal:$JDIR/j.sock" >"$JDIR/guard.pid"
+		--audit "journal:$JDIR/j.sock" "$@" >"$JDIR/guard.pid"
 	eventually 5 test -S "$JGUARD"
 }
 
@@ -434,6 +473,11 @@ journal_stop() {
 	kill "$(cat "$JDIR/recorder.pid")"
 	eventually 5 ended "$(cat "$JDIR/recorder.pid")"
 	rm "$JDIR/j.sock"
+}
+
+journal_guard_stop() {
+	kill "$(cat "$JDIR/guard.pid")"
+	eventually 10 ended "$(cat "$JDIR/guard.pid")"
 }
 
 # create_json BODY - through that guard
@@ -476,13 +520,53 @@ guard_stays_without_journal() {
 	: >"$JLOG"
 	create_json '{"HostConfig":{"PidMode":"host"}}'
 	eventually 5 test -s "$JLOG"
-	kill "$(cat "$JDIR/guard.pid")"
-	eventually 10 ended "$(cat "$JDIR/guard.pid")"
+	journal_guard_stop
 	journal_stop
 	run -1 "$CAISSON_GUARD" --listen "unix://$JGUARD" --engine "unix://$ENGINE_SOCK" --settings "$ENGINE/guard" --audit "journal:$JDIR/j.sock"
 	assert_eq "$output" "caissond: audit: no journal listens on $JDIR/j.sock (No such file or directory); start systemd-journald, or give a file with --audit"
 	run -1 "$CAISSON_GUARD" --listen "unix://$JGUARD" --engine "unix://$ENGINE_SOCK" --settings "$ENGINE/guard" --audit journal:here
 	assert_has "$output" "give journal:/absolute/path"
+}
+
+@test "the audit to a file and to the journal: both get everything, and each what the other does not take" {
+	journal_guard --audit "$ENGINE/journal/both"
+	create_json '{"HostConfig":{"PidMode":"host"}}'
+	eventually 5 test -s "$JLOG"
+	assert_eq "$(jq -r '"\(.action) \(.container) \(.rule) \(.time)"' "$JDIR/both")" \
+		"$(jq -r '"\(.CAISSON_ACTION) \(.CAISSON_CONTAINER) \(.CAISSON_RULE) \(.CAISSON_TIME)"' "$JLOG")"
+	run -0 "$CAISSON_CTL" --socket "$JGUARD" status
+	assert_has "$output" "audit:      $JDIR/both, journal:$JDIR/j.sock"
+	run -0 "$CAISSON_CTL" --socket "$JGUARD" audit
+	assert_has "$output" "share namespaces"
+	journal_stop
+	create_json '{"HostConfig":{"PidMode":"host"}}'
+	eventually 5 grep -q "one event is lost" "$JDIR/log"
+	assert_eq "$(wc -l <"$JDIR/both")" 2
+	# Rotated: the next line is in a new file, and in the journal that is there again.
+	mv "$JDIR/both" "$JDIR/both.1"
+	: >"$JLOG"
+	journal_start
+	create_json '{"HostConfig":{"PidMode":"host"}}'
+	eventually 5 test -s "$JLOG"
+	assert_eq "$(wc -l <"$JDIR/both") $(wc -l <"$JLOG")" "1 1"
+	# A file that cannot be written: the journal has it.
+	rm "$JDIR/both"
+	mkdir "$JDIR/both"
+	: >"$JLOG"
+	create_json '{"HostConfig":{"PidMode":"host"}}'
+	eventually 5 test -s "$JLOG"
+	eventually 5 grep -q "audit file $JDIR/both: is a directory" "$JDIR/log"
+	rmdir "$JDIR/both"
+	journal_guard_stop
+	# No journal at the start: said, and the file has everything.
+	journal_stop
+	spawn "$JDIR/log" "$CAISSON_GUARD" --listen "unix://$JGUARD" --engine "unix://$ENGINE_SOCK" --settings "$ENGINE/guard" \
+		--audit "$JDIR/both" --audit "journal:$JDIR/j.sock" >"$JDIR/guard.pid"
+	eventually 5 test -S "$JGUARD"
+	assert_has "$(cat "$JDIR/log")" "caissond: audit: no journal listens on $JDIR/j.sock (No such file or directory); start systemd-journald"
+	create_json '{"HostConfig":{"PidMode":"host"}}'
+	assert_eq "$(wc -l <"$JDIR/both")" 1
+	journal_guard_stop
 }
 
 @test "socket activation and READY=1" {

@@ -197,6 +197,11 @@ ended() {
 	[ ! -e "/proc/$1" ] || [ "$(awk '/^State:/ {print $2}' "/proc/$1/status" 2>/dev/null)" = Z ] || [ ! -e "/proc/$1" ]
 }
 
+# unsanitized WHY - of programs as they are only: "make sanitize" sets CAISSON_SANITIZED
+unsanitized() {
+	[ -z "${CAISSON_SANITIZED:-}" ] || skip "under sanitizers $1"
+}
+
 assert_eq() {
 	[ "$1" = "$2" ] || fail "expected '$2', got '$1'${3:+ ($3)}"
 }

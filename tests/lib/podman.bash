@@ -15,7 +15,7 @@ podman_open() {
 	chmod 0644 "$ENGINE/etc/admin-settings.json"
 	# Podman hands runtimes no extra flags of their own, so the settings file comes in by a wrapper.
 	if is_caisson; then
-		printf '#!/bin/sh\nexec %q --settings %q "$@"\n' "$CAISSON_RUNTIME" "$ENGINE/etc/admin-settings.json" >"$ENGINE/runtime"
+		printf '#!/bin/sh\nexport ASAN_OPTIONS=%q\nexec %q --settings %q "$@"\n' "${ASAN_OPTIONS:-}" "$CAISSON_RUNTIME" "$ENGINE/etc/admin-settings.json" >"$ENGINE/runtime"
 	else
 		printf '#!/bin/sh\nexec %q "$@"\n' "$CAISSON_RUNTIME" >"$ENGINE/runtime"
 	fi
