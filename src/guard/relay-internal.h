@@ -25,7 +25,8 @@
 #define DRAIN_BYTES	(64u << 20)
 #define STOP_MS		2000
 
-#define ENGINE_AT_REST 64 /* connections to the engine that wait for the next request */
+#define ENGINE_AT_REST 1024 /* connections to the engine that wait for the next request: so many in a burst, */
+#define ENGINE_KEPT    32   /* and so many for longer */
 
 #define GRANT_CONNECTIONS 256 /* at once, through one container's socket */
 
@@ -204,7 +205,8 @@ bool engine_wake(struct exchange *x);
 bool engine_again(struct exchange *x);
 /* engine_gone() - something came at rest: whatever it is, the connection is closed. */
 void engine_gone(struct relay *r, struct end *end);
-void engine_close_all(struct relay *r);
+/* engine_close() - of those at rest, all but the @keep that were used last. */
+void engine_close(struct relay *r, unsigned keep);
 
 /* relay-io.c */
 struct end *end_new(void);

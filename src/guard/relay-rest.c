@@ -84,8 +84,15 @@ void engine_gone(struct relay *r, struct end *end)
 		}
 }
 
-void engine_close_all(struct relay *r)
+void engine_close(struct relay *r, unsigned keep)
 {
-	while (r->at_rest)
-		engine_gone(r, r->at_rest);
+	struct end **at = &r->at_rest, *end;
+
+	for (unsigned i = 0; i < keep && *at; i++)
+		at = &(*at)->next;
+	while ((end = *at)) {
+		*at = end->next;
+		r->n_at_rest--;
+		drop(r, end);
+	}
 }

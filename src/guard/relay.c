@@ -157,7 +157,7 @@ void relay_free(struct relay *r)
 	while (r->conns)
 		conn_kill(r->conns);
 	pool_free(r->pool);
-	engine_close_all(r);
+	engine_close(r, 0);
 	sockets_free(r);
 	bury(r);
 	policy_unref(r->policy);
@@ -330,6 +330,7 @@ static void sweep(struct relay *r)
 		if (c->deadline && c->deadline <= r->now)
 			conn_timeout(c);
 	}
+	engine_close(r, ENGINE_KEPT);
 	if (!r->deaf || r->stopping)
 		return;
 	r->deaf = false;
@@ -360,7 +361,7 @@ static int wait_ms(const struct relay *r)
 		return RETRY_MS;
 	if (r->stopping)
 		return 50;
-	return r->n_deadlines || r->deaf ? SWEEP_MS : -1;
+	return r->n_deadlines || r->deaf || r->n_at_rest > ENGINE_KEPT ? SWEEP_MS : -1;
 }
 
 static void dispatch(struct relay *r, const struct epoll_event *ev)
