@@ -2,12 +2,12 @@
 #include "runtime/start.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -84,13 +84,17 @@ union start_answer {
 
 static int take_listener(const struct pidref *task, int number)
 {
-	/* The filter is loaded right after the announcement. */
+	/*
+	 * The filter is loaded right after the announcement: some 0.1 ms, and nothing tells when, as behind the filter
+	 * init may not be allowed to write.
+	 */
 	for (int i = 0; i < 10000; i++) {
+		const struct timespec wait = { .tv_nsec = i < 100 ? 20000 : 1000000 };
 		int fd = pidfd_getfd(task->fd, number, 0);
 
 		if (fd >= 0 || errno != EBADF)
 			return fd < 0 ? -errno : fd;
-		(void)poll(NULL, 0, 1);
+		(void)nanosleep(&wait, NULL);
 	}
 	return -ETIMEDOUT;
 }
