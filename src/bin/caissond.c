@@ -35,7 +35,7 @@
 
 #define DEFAULT_ENGINE	"/run/caisson/engine/docker.sock"
 #define MAX_CONNECTIONS 16384u
-#define OWN_FDS		64u
+#define OWN_FDS		96u /* connections to the engine that rest among them */
 
 struct options {
 	const char *listen, *engine, *settings, *audit, *journal, *state, *group, *helper, *keep;

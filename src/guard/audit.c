@@ -233,7 +233,9 @@ static int write_journal(const struct audit *a, json_t *event, struct err *e)
 		n = sendto(a->socket, data, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&a->address,
 			   sizeof a->address);
 	} while (n < 0 && errno == EINTR);
-	return n < 0 ? err_sys(e, errno, "audit: one event is lost: %s", a->address.sun_path) : 0;
+	return n < 0 ? err_sys(e, errno, "audit: one event is %s: %s", a->file ? "in the file only" : "lost",
+			       a->address.sun_path)
+		     : 0;
 }
 
 int audit_write(struct audit *a, const struct audit_event *ev, struct err *e)

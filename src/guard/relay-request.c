@@ -565,6 +565,10 @@ void request_connect(struct exchange *x)
 		return;
 	}
 	fd = engine_connect(c->relay->config->engine);
+	if (fd == -EMFILE || fd == -ENFILE) {
+		engine_close(c->relay, 0);
+		fd = engine_connect(c->relay->config->engine);
+	}
 	if (fd == -EAGAIN) { /* P12: its backlog is full; unix sockets never say EINPROGRESS */
 		if (!c->deadline)
 			conn_deadline(c, CONNECT_MS);

@@ -4,8 +4,10 @@
  * or an answer ends. So only requests that have no body and change nothing come here, written by us; and after an answer
  * whose end the parser found exactly where the bytes ended. A connection that says anything while it rests is closed.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "guard/relay-internal.h"
@@ -42,12 +44,24 @@ void engine_rest(struct exchange *x)
 	r->n_at_rest++;
 }
 
+/* What came since epoll was asked, or the end of it. */
+static bool has_spoken(const struct end *end)
+{
+	char byte;
+
+	return recv(end->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
 bool engine_wake(struct exchange *x)
 {
 	struct relay *r = x->relay;
-	struct end *end = r->at_rest;
+	struct end *end;
 
-	if (!end || !x->lasting || x->again)
+	if (!x->lasting || x->again)
+		return false;
+	while ((end = r->at_rest) && has_spoken(end))
+		engine_gone(r, end);
+	if (!end)
 		return false;
 	r->at_rest = end->next;
 	r->n_at_rest--;

@@ -257,6 +257,10 @@ static void accept_some(struct relay *r, const struct watch *w, const struct lis
 			add_conn(r, fd, socket);
 			continue;
 		}
+		if ((errno == EMFILE || errno == ENFILE) && r->at_rest) {
+			engine_close(r, 0);
+			continue;
+		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
 			/* Waking up for what cannot be accepted would only burn time. */
 			for (size_t k = 0; k < r->config->n_listen; k++)

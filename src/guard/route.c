@@ -323,7 +323,7 @@ int judge_route(const char *method, const char *target, struct judge_request *q,
 
 /*
  * Numbers of 2^63 and more are strings to us (json_read()), and would be sent on as strings, which the engine takes
- * where it refuses numbers. Not one of its fields is that long.
+ * where it refuses numbers. Those of its fields that are as long (rates in bytes, for one) have no use for such values.
  */
 static bool has_big_number(json_t *v)
 {

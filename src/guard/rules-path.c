@@ -175,6 +175,11 @@ static int find_real_path(uint64_t id, struct found *f)
 	 * unknown.
 	 */
 	f->real_path = rest && strcmp(widest.root, "/") == 0 ? join(widest.target, rest) : NULL;
+	/* NFS says "/" of whatever part is mounted (nfs_show_path()), and parts of one server share a device number. */
+	if (f->real_path && strncmp(own.fstype, "nfs", 3) == 0 && !path_leads_to(f->real_path, &f->st)) {
+		free(f->real_path);
+		f->real_path = NULL;
+	}
 	return f->fstype && f->mount_point ? 0 : -ENOMEM;
 }
 

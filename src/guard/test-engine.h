@@ -17,6 +17,8 @@ static const struct {
 } test_objects[] = {
 	{ "/containers/ours/json",
 	  "{\"Id\": \"" ID_OURS "\", \"HostConfig\": {\"Runtime\": \"sysbox-runc\"}, \"Mounts\": []}" },
+	{ "/containers/" ID_OURS "/json",
+	  "{\"Id\": \"" ID_OURS "\", \"HostConfig\": {\"Runtime\": \"sysbox-runc\"}, \"Mounts\": []}" },
 	{ "/containers/old/json", "{\"Id\": \"" ID_OLD "\", \"HostConfig\": {\"Runtime\": \"runc\"}}" },
 	{ "/containers/etc/json",
 	  "{\"Id\": \"" ID_OURS

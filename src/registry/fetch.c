@@ -166,7 +166,7 @@ static void set_pem(struct options *o, CURLoption option, const char *text)
 	SET(o, option, &blob);
 }
 
-static void set_tls(struct options *o, const struct fetch *f, bool base)
+static void set_tls(struct options *o, const struct fetch *f, bool base, bool trusted)
 {
 	const struct registry_job *job = f->job;
 	bool verify = !(base && job->insecure);
@@ -176,7 +176,7 @@ static void set_tls(struct options *o, const struct fetch *f, bool base)
 	SET(o, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
 	if (job->ca)
 		set_pem(o, CURLOPT_CAINFO_BLOB, job->ca);
-	if (base && job->cert) {
+	if (base && trusted && job->cert) {
 		set_pem(o, CURLOPT_SSLCERT_BLOB, job->cert);
 		set_pem(o, CURLOPT_SSLKEY_BLOB, job->key);
 	}
@@ -198,7 +198,7 @@ static void set_limits(struct options *o, const struct fetch_request *request, c
 static void set_request(struct options *o, const struct fetch *f, const struct fetch_request *request,
 			const struct url *url, bool trusted)
 {
-	set_tls(o, f, url_same_origin(url, &f->base));
+	set_tls(o, f, url_same_origin(url, &f->base), trusted);
 	SET(o, CURLOPT_URL, url->text);
 	SET(o, CURLOPT_PROTOCOLS_STR, url->https ? "https" : "http");
 	SET(o, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

@@ -109,6 +109,11 @@ static int real_location(const struct runtime *rt, uint64_t mnt_id, struct sourc
 	s->real_mount = strdup(widest.target);
 	/* Only part of the file system is mounted anywhere: nobody can tell what else this is. */
 	s->real_path = rest && strcmp(widest.root, "/") == 0 ? join(widest.target, rest) : NULL;
+	/* NFS says "/" of whatever part is mounted (nfs_show_path()), and parts of one server share a device number. */
+	if (s->real_path && strncmp(own.fstype, "nfs", 3) == 0 && !path_leads_to(s->real_path, &s->st)) {
+		free(s->real_path);
+		s->real_path = NULL;
+	}
 	return s->fstype && s->mount_point && s->real_mount ? 0 : -ENOMEM;
 }
 

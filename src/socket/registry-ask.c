@@ -127,8 +127,10 @@ static int read_tls(const struct socket_registry *reg, const char *certs, const 
 		    struct err *e)
 {
 	bool named = reg && reg->ca;
+	_cleanup_close_ int fd = -EBADF;
 	struct dirent **list = NULL;
 	char dir[IMAGE_NAME_MAX + 256];
+	struct stat st;
 	int n, r;
 
 	ret->ca = json_string("");
@@ -138,9 +140,18 @@ static int read_tls(const struct socket_registry *reg, const char *certs, const 
 	if (r < 0 || !certs)
 		return r;
 	(void)snprintf(dir, sizeof dir, "%.200s/%s", certs, host);
-	n = scandir(dir, &list, NULL, alphasort);
-	if (n < 0)
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "%s: cannot read it", dir);
+	/* Else somebody links there what root has elsewhere. */
+	if (fstat(fd, &st) < 0 || !is_roots_alone(&st))
+		return err_set(
+			e, EPERM,
+			"%s: is to be a directory that only root can change; run: chown root %s; chmod go-w %s",
+			dir, dir, dir);
+	n = scandirat(fd, ".", &list, NULL, alphasort);
+	if (n < 0)
+		return err_sys(e, errno, "%s: cannot read it", dir);
 	for (int i = 0; i < n; i++) {
 		if (r == 0)
 			r = take_entry(ret, dir, list[i]->d_name, !named, e);

@@ -854,6 +854,11 @@ static void jobs_with_dockers_certificates(void **state)
 	assert_string_equal(member(job, "certs", "cert"), "cert");
 	assert_string_equal(member(job, "certs", "key"), "key");
 	json_decref(job);
+	assert_int_equal(fchmodat(fake.fd, "certs.d/r.io", 0777, 0), 0);
+	assert_null(job_of(&s, certs, "r.io/a:1", NULL, 1, &n));
+	assert_int_equal(n, -EPERM);
+	assert_non_null(strstr(said, "is to be a directory that only root can change"));
+	assert_int_equal(fchmodat(fake.fd, "certs.d/r.io", 0755, 0), 0);
 	job = job_of(&s, certs, "own.io/a:1", NULL, 0, &n);
 	assert_string_equal(member(job, NULL, "ca"), "named");
 	assert_string_equal(member(job, "certs", "key"), "key of own");

@@ -180,6 +180,14 @@ int path_of_fd(int proc_fd, int fd, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
+bool path_leads_to(const char *path, const struct stat *st)
+{
+	struct stat there;
+
+	return fstatat(AT_FDCWD, path, &there, AT_NO_AUTOMOUNT) == 0 && there.st_dev == st->st_dev &&
+	       there.st_ino == st->st_ino;
+}
+
 int path_mnt_id(int fd, uint64_t *ret_id, bool *ret_is_root)
 {
 	struct statx stx;

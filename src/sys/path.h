@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -35,6 +36,9 @@ int path_make_in(int root_fd, int rw_fd, const char *path, bool directory, struc
  * namespace. @ret: malloc'd. -ENOENT when the object is deleted or outside of the root (text does not begin with '/').
  */
 int path_of_fd(int proc_fd, int fd, char **ret);
+
+/* path_leads_to() - is the object at @path, symbolic links followed, that of @st? */
+bool path_leads_to(const char *path, const struct stat *st);
 
 /* path_mnt_id() - STATX_MNT_ID (Linux 5.8) and whether the object is the root of a mount. */
 int path_mnt_id(int fd, uint64_t *ret_id, bool *ret_is_root);

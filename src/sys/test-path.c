@@ -433,6 +433,17 @@ static void a_path_of_more_than_4095_bytes_is_an_error(void **state)
 	assert_null(path);
 }
 
+static void a_path_leads_to_one_object(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(stat("/proc/self/exe", &st), 0);
+	assert_true(path_leads_to("/proc/self/exe", &st));
+	assert_false(path_leads_to("/proc/self", &st));
+	assert_false(path_leads_to("/nowhere/at/all", &st));
+}
+
 int main(void)
 {
 	const struct CMUnitTest rows[] = {
@@ -447,6 +458,7 @@ int main(void)
 		cmocka_unit_test(a_link_that_is_swapped_in_does_not_get_anything_made_outside),
 		cmocka_unit_test(the_path_of_an_open_file_is_told_unless_it_is_gone),
 		cmocka_unit_test(a_path_of_more_than_4095_bytes_is_an_error),
+		cmocka_unit_test(a_path_leads_to_one_object),
 	};
 
 	if (geteuid() != 0) {

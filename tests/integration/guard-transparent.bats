@@ -540,7 +540,7 @@ guard_stays_without_journal() {
 	assert_has "$output" "share namespaces"
 	journal_stop
 	create_json '{"HostConfig":{"PidMode":"host"}}'
-	eventually 5 grep -q "one event is lost" "$JDIR/log"
+	eventually 5 grep -q "one event is in the file only" "$JDIR/log"
 	assert_eq "$(wc -l <"$JDIR/both")" 2
 	# Rotated: the next line is in a new file, and in the journal that is there again.
 	mv "$JDIR/both" "$JDIR/both.1"
