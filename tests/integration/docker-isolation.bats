@@ -148,7 +148,7 @@ teardown() {
 	assert_eq "$code" 0
 }
 
-@test "E16 /proc/uptime counts from the start of the container" {
+@test "E94 E16 /proc/uptime counts from the start of the container" {
 	run -0 drun -- cut -d. -f1 /proc/uptime
 	[ "$output" -lt 30 ] || fail "uptime $output"
 }

@@ -75,7 +75,7 @@ load_now() {
 
 # ---- settings files -------------------------------------------------------------------------------------------
 
-@test "several files: the order of names, a later one wins, lists are replaced, each setting names its line" {
+@test "E123 several files: the order of names, a later one wins, lists are replaced, each setting names its line" {
 	own_settings
 	put "$W/admin-settings.json" '{
   "filesharingAllowedDirectories": [{ "path": "/srv/a" }, { "path": "/srv/b" }],
@@ -101,7 +101,7 @@ built-in defaults"
 	assert_eq "$(jq -r '"\(.idPool.first) \(.idPool.count) \(.allowHooks.value)"' <<<"$p")" "200000 7 false"
 }
 
-@test "what an earlier file locks a later one cannot change, and the message names both" {
+@test "E119 what an earlier file locks a later one cannot change, and the message names both" {
 	own_settings
 	put "$W/admin-settings.json" '{"enhancedContainerIsolation": {"value": true, "locked": true}}'
 	put "$W/admin-settings.d/50.json" '{"x": 1,
@@ -150,7 +150,7 @@ built-in defaults"
 	assert_has "$output" "is a symbolic link"
 }
 
-@test "A145 the users' file decides only what is not locked, and cannot break anything" {
+@test "E118 E119 E120 E122 A145 the users' file decides only what is not locked, and cannot break anything" {
 	own_settings
 	put "$W/admin-settings.json" '{"enhancedContainerIsolation": {"value": true, "locked": false}}'
 	put "$W/user-settings.json" '{"theirs": 1, "EnhancedContainerIsolation": false}'
@@ -177,7 +177,7 @@ built-in defaults"
 
 # ---- reload ---------------------------------------------------------------------------------------------------
 
-@test "A146 a changed file is in force without a signal; a bad one is not, the last good one stays and status says why" {
+@test "E121 A146 a changed file is in force without a signal; a bad one is not, the last good one stays and status says why" {
 	put "$GUARD_SETTINGS" '{"enhancedContainerIsolation": {"value": false}}'
 	eventually 5 status_is .isolation.enabled false
 	put "$GUARD_SETTINGS" '{"enhancedContainerIsolation": {"value": 1}}'
@@ -237,7 +237,7 @@ built-in defaults"
 
 # ---- caissonctl -----------------------------------------------------------------------------------------------
 
-@test "status: all of it for root, whether isolation is on for whoever may connect" {
+@test "E127 status: all of it for root, whether isolation is on for whoever may connect" {
 	run -0 ctl status
 	assert_match "${lines[0]}" '^isolation:  on, locked, by built-in defaults'
 	assert_eq "$(status '.audit, .engine')" "$GUARD_AUDIT
@@ -535,7 +535,7 @@ refuse_one() {
 	assert_has "$output" "journalctl -t caissond -f"
 }
 
-@test "audit: the line of the setting that decided" {
+@test "E135 audit: the line of the setting that decided" {
 	put "$GUARD_SETTINGS" '{
   "caisson": { "allowedDevices": [] } }'
 	load_now

@@ -38,7 +38,7 @@ teardown() {
 	assert_idmap "$output"
 }
 
-@test "E11 every container runs under sysbox-runc, and inspect says so" {
+@test "E11 E133 every container runs under sysbox-runc, and inspect says so" {
 	rawd create --name aa "$IMAGE" true
 	assert_eq "$(rawd inspect -f '{{.HostConfig.Runtime}}' aa)" runc
 	d create --name bb "$IMAGE" cat /proc/self/uid_map
@@ -416,7 +416,7 @@ restarted_engine_runs_it() {
 	passes_create '"HostConfig":{"LogConfig":{"Type":"json-file","Config":{"max-size":"1m"}}},"NewField":1'
 }
 
-@test "exec --privileged stays inside; containers from before are not entered, started, attached to or changed" {
+@test "E129 L12 exec --privileged stays inside; containers from before are not entered, started, attached to or changed" {
 	dbg aa
 	run -0 d exec --privileged aa sh -c 'cat /proc/self/uid_map; mknod /tmp/x b 8 0 && head -c 1 /tmp/x; true'
 	[[ $output != *"0 4294967295"* ]] || fail "$output"
@@ -540,6 +540,22 @@ restarted_engine_runs_it() {
 	rmdir "$SHARE/empty"
 }
 
+@test "E128 a privileged container changes none of the settings that are enforced" {
+	local before
+	before=$(sha256sum "$GUARD_SETTINGS")
+	run -125 d run --rm --network none --privileged -v "$ENGINE/guard:/s" "$IMAGE" true
+	assert_has "$output" "can't mount $ENGINE/guard $M3"
+	dbg aa --privileged
+	run d exec --privileged aa sh -c "mkdir -p /x; for d in /dev/vda /dev/sda /dev/nvme0n1; do mount \$d /x && echo reached; done
+		nsenter -t 1 -m cat $GUARD_SETTINGS && echo reached; mount -t proc p /x && cat /x/1/root$GUARD_SETTINGS && echo reached
+		echo end"
+	assert_has "$output" end
+	refute_has "$output" reached
+	assert_eq "$(sha256sum "$GUARD_SETTINGS")" "$before"
+	run -0 rawd run --rm --network none -v "$ENGINE/guard:/s" "$IMAGE" sh -c 'echo reached >/s/x'
+	rm "$ENGINE/guard/x"
+}
+
 # ---- settings and audit ---------------------------------------------------------------------------------------------------
 
 @test "settings: SIGHUP brings a new share, a bad file keeps the last good policy and says so, a removed share is gone" {
@@ -577,7 +593,7 @@ restarted_engine_runs_it() {
 	eventually 5 ended "$pid"
 }
 
-@test "audit: who, from which process, what, by which rule; one line for each refusal and each change" {
+@test "E135 L27 audit: who, from which process, what, by which rule; one line for each refusal and each change" {
 	local line before
 	before=$(wc -l <"$GUARD_AUDIT")
 	api "$GUARD_SOCK" POST '/v1.41/containers/create?name=named' "$(with '"HostConfig":{"PidMode":"host"}')"

@@ -310,6 +310,30 @@ index_of() {
 	rawd rmi grandchild:1 child:1
 }
 
+# quickest COMMAND... - ms of the best of five
+quickest() {
+	local i start ms best=100000
+	for i in 1 2 3 4 5; do
+		start=$(date +%s%N)
+		"$@" >/dev/null || return 1
+		ms=$((($(date +%s%N) - start) / 1000000))
+		[ "$ms" -ge "$best" ] || best=$ms
+	done
+	printf '%s' "$best"
+}
+
+@test "E63 looking whether an image is derived takes far less than the second that it may" {
+	local with without
+	variant child:1 "$REG/ci/tag:1" child 'ENV X=1'
+	permit "img([\"$REG/ci/tag:1\"]) | derived"
+	allowed aa child:1
+	with=$(quickest d create --network none -v "$HOST_SOCK:$HOST_SOCK" child:1)
+	without=$(quickest d create --network none child:1)
+	[ $((with - without)) -lt 500 ] || fail "$with ms with the socket, $without without"
+	d ps -aq --filter ancestor=child:1 | xargs "$DOCKER" rm -f >/dev/null
+	rawd rmi child:1
+}
+
 @test "L18 derived images may be published, and their parent need not be here" {
 	published "$REG/ci/child:1" "$REG/ci/tag:2" child
 	permit "img([\"$REG/ci/tag:2\"]) | derived"

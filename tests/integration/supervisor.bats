@@ -109,7 +109,7 @@ awake() {
 	[ "$(sort -n "$ENGINE/out" | tail -1)" -le 6 ]
 }
 
-@test "E89 procfs can be mounted and carries the emulated files" {
+@test "E89 E93 procfs can be mounted and carries the emulated files" {
 	run -0 s sh -c 'mkdir -p /p1 && mount -t proc proc /p1 && cat /p1/swaps && grep -c " /p1/" /proc/self/mountinfo && umount /p1 && grep -c /p1 /proc/self/mountinfo || true'
 	assert_match "${lines[0]}" '^Filename'
 	[ "${lines[1]}" -gt 5 ]
@@ -180,7 +180,7 @@ awake() {
 	assert_eq "$output" 0
 }
 
-@test "A83 32-bit callers are treated the same" {
+@test "E91 A83 32-bit callers are treated the same" {
 	gcc -static -O1 -Wall -Wextra -o "$ENGINE/mount32" tests/helpers/mount32.c
 	d exec -i aa sh -c 'cat >/bin/mount32 && chmod 755 /bin/mount32' <"$ENGINE/mount32"
 	run -0 s sh -c 'mkdir -p /p4 && mount32 proc /p4 && head -1 /p4/meminfo && mount32 -u /p4 && mount32 tmpfs /p4 && mount32 -u /p4'
