@@ -65,7 +65,9 @@ denied_image() {
 	assert_eq "$(find "$SNAPSHOTS" -name marker -exec stat -c %u:%g {} +)" 5:6
 	assert_eq "$(find "$SNAPSHOTS" -uid +65535 -o -gid +65535)" ""
 	drm aa bb
-	assert_eq "$(layers)" "$before"
+	# What builds left over may be collected meanwhile; nothing else is new or changed.
+	assert_eq "$(comm -13 <(printf '%s\n' "$before") <(layers))" ""
+	assert_match "$(layers)" 'home/user 1000:1000'
 }
 
 @test "E100 E101 cp, commit, restart of the container and of the engine: owners and changes stay" {
