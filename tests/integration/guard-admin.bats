@@ -177,7 +177,7 @@ built-in defaults"
 
 # ---- reload ---------------------------------------------------------------------------------------------------
 
-@test "E121 A146 a changed file is in force without a signal; a bad one is not, the last good one stays and status says why" {
+@test "E121 L24 A146 a changed file is in force without a signal; a bad one is not, the last good one stays and status says why" {
 	put "$GUARD_SETTINGS" '{"enhancedContainerIsolation": {"value": false}}'
 	eventually 5 status_is .isolation.enabled false
 	put "$GUARD_SETTINGS" '{"enhancedContainerIsolation": {"value": 1}}'
@@ -226,7 +226,7 @@ built-in defaults"
 	bg_wait
 }
 
-@test "A144 B1 bad settings at the start: the guard does not serve" {
+@test "A144 B1 L30 bad settings at the start: the guard does not serve" {
 	own_settings
 	put "$W/admin-settings.json" '{}'
 	put "$W/admin-settings.d/x.json" '{"caisson": {"alowHooks": false}}'
@@ -237,7 +237,7 @@ built-in defaults"
 
 # ---- caissonctl -----------------------------------------------------------------------------------------------
 
-@test "E127 status: all of it for root, whether isolation is on for whoever may connect" {
+@test "E127 L25 status: all of it for root, whether isolation is on for whoever may connect" {
 	run -0 ctl status
 	assert_match "${lines[0]}" '^isolation:  on, locked, by built-in defaults'
 	assert_eq "$(status '.audit, .engine')" "$GUARD_AUDIT
@@ -255,7 +255,7 @@ $ENGINE_SOCK"
 	assert_has "$output" "is no endpoint of the Docker Engine API"
 }
 
-@test "policy check: good and bad files, with the place and the cure" {
+@test "L38 policy check: good and bad files, with the place and the cure" {
 	local file=$ENGINE/candidate.json
 	run -0 ctl policy check "$CAISSON_SRC/examples/admin-settings.json"
 	assert_eq "$output" "$CAISSON_SRC/examples/admin-settings.json: correct"
@@ -535,7 +535,7 @@ refuse_one() {
 	assert_has "$output" "journalctl -t caissond -f"
 }
 
-@test "E135 audit: the line of the setting that decided" {
+@test "E135 L27 L33 audit: the line of the setting that decided" {
 	put "$GUARD_SETTINGS" '{
   "caisson": { "allowedDevices": [] } }'
 	load_now

@@ -180,7 +180,7 @@ awake() {
 	assert_eq "$output" 0
 }
 
-@test "E91 A83 32-bit callers are treated the same" {
+@test "E91 B10 A83 32-bit callers are treated the same" {
 	gcc -static -O1 -Wall -Wextra -o "$ENGINE/mount32" tests/helpers/mount32.c
 	d exec -i aa sh -c 'cat >/bin/mount32 && chmod 755 /bin/mount32' <"$ENGINE/mount32"
 	run -0 s sh -c 'mkdir -p /p4 && mount32 proc /p4 && head -1 /p4/meminfo && mount32 -u /p4 && mount32 tmpfs /p4 && mount32 -u /p4'
@@ -242,7 +242,7 @@ awake() {
 	assert_eq "$output" 123456789
 }
 
-@test "the resource view follows the limits" {
+@test "L35 the resource view follows the limits" {
 	IMAGE=$TOOLS dbg bb --privileged --memory 256m --cpus 1
 	run -0 d exec bb sh -c "awk '/^MemTotal/ {print \$2}' /proc/meminfo; grep -c ^processor /proc/cpuinfo; grep -c '^cpu[0-9]' /proc/stat; cat /sys/devices/system/cpu/online; free -k | awk '/^Mem/ {print \$2}'"
 	assert_eq "$output" $'262144\n1\n1\n0\n262144'
