@@ -166,6 +166,13 @@ static bool begin(struct conn *c, const struct h1_head *h)
 			return false;
 		}
 		x->phase = PHASE_TUNNEL;
+		if (x->preface) {
+			x->answer_begun = true;
+			return true;
+		}
+	} else if (x->preface) {
+		conn_fail(c, 502, "the Docker Engine behind the guard does not switch to HTTP/2");
+		return false;
 	} else if (is_silent_hijack(x, h)) {
 		x->phase = PHASE_TUNNEL;
 	} else {

@@ -205,10 +205,30 @@ static void answer_json(struct conn *c, int status, char *json)
 		conn_drain(c);
 }
 
+/* What a client of HTTP/2 reads: SETTINGS, and GOAWAY with the message as its debug data (RFC 9113, 6.8). */
+static void answer_preface(struct conn *c, const char *message)
+{
+	enum { HTTP_1_1_REQUIRED = 0xd, TEXT_MAX = 4096 };
+	size_t text = strlen(message) < TEXT_MAX ? strlen(message) : TEXT_MAX, len = 8 + text;
+	uint8_t head[9 + 9 + 8] = {
+		[3] = 4, [10] = (uint8_t)(len >> 8), [11] = (uint8_t)len, [12] = 7, [25] = HTTP_1_1_REQUIRED
+	};
+
+	if (end_put(&c->client, head, sizeof head) < 0 || end_put(&c->client, message, text) < 0)
+		conn_kill(c);
+	else
+		conn_drain(c);
+}
+
 static void answer(struct conn *c, int status, const char *message)
 {
-	json_t *o = json_pack("{so}", "message", text_json(message));
+	json_t *o;
 
+	if (c->x && c->x->preface) {
+		answer_preface(c, message);
+		return;
+	}
+	o = json_pack("{so}", "message", text_json(message));
 	answer_json(c, status, o ? json_dumps(o, JSON_COMPACT) : NULL);
 	json_decref(o);
 }

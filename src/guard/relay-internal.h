@@ -122,6 +122,7 @@ struct exchange {
 	char *head_text; /* what @head points into */
 	struct h1_head head;
 	const char *upgrade; /* token that the request asks for and its route allows */
+	bool preface;	     /* the client began with HTTP/2: it is not told of the switch that we asked for */
 	struct policy *policy;
 	struct judge_peer peer;
 	struct grant *grant; /* a reference, or NULL */

@@ -14,6 +14,14 @@
 
 static const char malformed[] = "http";
 
+/*
+ * HTTP/2 by prior knowledge, which newer clients may use for gRPC, is the same as a request to switch to it: the engine
+ * is asked for that, whatever its version, and the gate reads what is said.
+ */
+static const char h2_preface[] = "PRI * HTTP/2.0\r\n\r\n";
+static const char grpc_request[] =
+	"POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n";
+
 /* Fields that mean something to the engine. All others end here: the head is written from scratch (A120). */
 static bool is_passed(const char *name)
 {
@@ -233,7 +241,7 @@ static void note_credentials(const struct exchange *x)
 }
 
 /* A whole head. @c has an exchange when this returns, or is being closed. */
-static void begin(struct conn *c, const char *head, size_t len)
+static void begin(struct conn *c, const char *head, size_t len, bool preface)
 {
 	struct relay *r = c->relay;
 	struct exchange *x = calloc(1, sizeof *x);
@@ -253,6 +261,7 @@ static void begin(struct conn *c, const char *head, size_t len)
 	x->grant = c->grant ? grants_ref(r->config->host->grants, c->grant->token) : NULL;
 	x->conn = c;
 	x->relay = r;
+	x->preface = preface;
 	x->peer = c->peer;
 	x->policy = r->policy;
 	atomic_fetch_add(&x->policy->refs, 1);
@@ -332,7 +341,12 @@ static size_t take_head(struct conn *c, char *buf, size_t len)
 		return 0; /* the bytes wait in c->in; the scan goes on behind them */
 	used = c->scan.total;
 	c->scan = (struct h1_scan){ 0 };
-	begin(c, buf, used);
+	/* What HTTP/2 begins with has the form of a head. It stays where it is: it is for the gate. */
+	if (used == sizeof h2_preface - 1 && memcmp(buf, h2_preface, used) == 0) {
+		begin(c, grpc_request, sizeof grpc_request - 1, true);
+		return 0;
+	}
+	begin(c, buf, used, false);
 	return used;
 }
 

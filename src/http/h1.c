@@ -225,8 +225,7 @@ static int parse_request_line(char *line, struct h1_head *h, struct err *e)
 	if (strcmp(version, "HTTP/1.1") != 0) {
 		if (strncmp(version, "HTTP/", 5) != 0)
 			return bad(e, "request line");
-		return err_set(e, EPROTONOSUPPORT,
-			       "only HTTP/1.1 is understood here, without HTTP/2 prior knowledge");
+		return err_set(e, EPROTONOSUPPORT, "only HTTP/1.1 is understood here, and HTTP/2 for gRPC");
 	}
 	if (!*line || strlen(line) > 16 || strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != strlen(line))
 		return bad(e, "method");

@@ -65,9 +65,10 @@ refuses() {
 	assert_has "$output" '"name=caisson,isolation=enhanced"'
 }
 
-@test "P14 HTTP/2 by prior knowledge is refused" {
-	run -0 raw send "$GUARD_SOCK" 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' 2
-	assert_match "$output" '^HTTP/1.1 505'
+@test "P14 HTTP/2 by prior knowledge reaches nothing but what is judged as gRPC" {
+	# Settings of the guard's own, or of the gate: never the engine's HTTP/1.1.
+	raw send "$GUARD_SOCK" 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00' 2 >"$ENGINE/said"
+	assert_eq "$(dd if="$ENGINE/said" bs=1 skip=3 count=1 status=none | od -An -tx1 | tr -d ' ')" 04
 }
 
 # ---- the runtime --------------------------------------------------------------------------------------------------

@@ -338,11 +338,15 @@ guard_isolation() {
 	assert_match "$output" '^[45][0-9][0-9] all sent closed$'
 }
 
-@test "P14: HTTP/2 by prior knowledge is refused before the engine hears of it" {
+@test "P14: HTTP/2 by prior knowledge is refused as /grpc is, before the engine hears of it" {
 	fake_open
-	run -0 raw send "$FAKE_SOCK" 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00' 2
-	assert_has "$output" "505 HTTP Version Not Supported"
-	assert_eq "$(recorded)" 0
+	# SETTINGS, and GOAWAY with the reason.
+	raw send "$FAKE_SOCK" 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00' 2 >"$FAKE/said"
+	assert_eq "$(head -c 9 "$FAKE/said" | od -An -tx1 | tr -d ' \n')" 000000040000000000
+	assert_has "$(tr -d '\0' <"$FAKE/said")" "enhanced container isolation"
+	refute_has "$(cat "$FAKE_RECORD")" "PRI"
+	refute_has "$(cat "$FAKE_RECORD")" "SM"
+	: >"$FAKE_RECORD"
 	run -0 raw send "$FAKE_SOCK" 'GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n' 1
 	assert_has "$output" "200 OK"
 	assert_eq "$(recorded)" 1
