@@ -76,8 +76,12 @@ while_killed() {
 	assert_match "$(cat "$B/load")" 'end [0-9]+ calls, 0 errors'
 	refute_has "$(cat "$B/load")" TORN
 	# One of each, no more, and nothing held.
-	eventually 5 test "$(part | wc -l)" -eq 3
 	eventually 5 all_there
+	eventually 5 three
+}
+
+three() {
+	[ "$(part | wc -l)" -eq 3 ]
 }
 
 all_there() {
