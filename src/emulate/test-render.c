@@ -368,6 +368,7 @@ static const struct emu_row *row_of(const char *path)
 		if (strcmp(emu_rows[i].path, path) == 0)
 			return &emu_rows[i];
 	fail();
+	return NULL;
 }
 
 /* The kernel's cache has the length from one rendering and the content from another. */
