@@ -24,11 +24,14 @@ if [ "${HIDE:-0}" = 1 ] && [ -z "${PROFILE_HIDDEN:-}" ]; then
 	PROFILE_HIDDEN=1 exec unshare -m sh -c 'umount /sys/fs/cgroup/unified; exec "$@"' sh "$0" "$runtime" "$rounds"
 fi
 
+# shellcheck source=bench/state.sh
+. "$top/bench/state.sh"
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/cprofile.XXXXXX") || exit 2
 id=cprofile-$$
 rt() { "$runtime" --root "$work/root" "$@" </dev/null >/dev/null; }
 finish() {
 	rt delete --force $id 2>/dev/null
+	state_end
 	rm -rf "$work"
 }
 trap finish EXIT

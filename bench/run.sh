@@ -58,6 +58,8 @@ wanted() { [[ ,$groups, == *,$1,* ]]; }
 . "$top/bench/guard.sh"
 # shellcheck source=bench/socket.sh
 . "$top/bench/socket.sh"
+# shellcheck source=bench/state.sh
+. "$top/bench/state.sh"
 
 # ---- end ----
 
@@ -120,6 +122,7 @@ finish() {
 		rmdir "$d" 2>/dev/null
 	done < <(find /sys/fs/cgroup -depth -type d \( -path '*/cbench-*-[0-9]*' -o -path "*/cbench-docker-$$*" \) 2>/dev/null |
 		own_cgroups)
+	state_end
 	[ $keep = 1 ] && say "kept: $work" && return
 	rm -rf "$work" "$exec_root"
 }

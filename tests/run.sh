@@ -161,7 +161,7 @@ if ! build; then
 	say "0 passed, 1 failed, 0 skipped"
 	exit 1
 fi
-[ -e /run/caisson ] || export CAISSON_TEST_FIRST=1
+state_open
 [ -z "$unit" ] || count_unit
 if [ ${#files[@]} -gt 0 ]; then
 	CAISSON_TEST_RUN=$(mktemp -d /var/tmp/caisson-tests.XXXXXX) || exit 1

@@ -46,10 +46,11 @@ is_caisson() {
 run_open() {
 	[ -x "$CAISSON_RUNTIME" ] || die "no runtime at $CAISSON_RUNTIME: run make build" || return 1
 	if [ -z "${CAISSON_TEST_RUN:-}" ]; then
-		[ -e /run/caisson ] || export CAISSON_TEST_FIRST=1
+		state_open
 		CAISSON_TEST_RUN=$(mktemp -d /var/tmp/caisson-tests.XXXXXX) || return 1
 		export CAISSON_TEST_RUN CAISSON_TEST_OWNER=$$
 	fi
+	[ -z "${CAISSON_TEST_FIRST:-}" ] || : >"$CAISSON_TEST_RUN/first"
 	chmod 0755 "$CAISSON_TEST_RUN"
 	RUN_TAG=$(printf '%s' "${CAISSON_TEST_RUN##*.}" | tr 'A-Z' 'a-z')
 	SHARE=$CAISSON_TEST_RUN/share
@@ -70,6 +71,12 @@ run_close() {
 		state_close
 		unset CAISSON_TEST_RUN CAISSON_TEST_OWNER CAISSON_TEST_FIRST
 	fi
+}
+
+# state_open() - did this run make the runtime's own directory, or one that overlaps with it? The last of them removes it.
+state_open() {
+	local first=(/var/tmp/caisson-tests.*/first)
+	[ -e /run/caisson ] && [ ! -e "${first[0]}" ] || export CAISSON_TEST_FIRST=1
 }
 
 # state_close() - the runtime's own directory goes, too, when this run made it and nobody has a container or a range
