@@ -14,7 +14,11 @@ teardown_file() {
 }
 
 teardown() {
-	p rm -f -i -t 0 aa bb >/dev/null 2>&1 || true
+	local ids
+	# By id: a name that is not there is taken for the beginning of an id.
+	ids=$(p ps -aq --filter 'name=^aa$' --filter 'name=^bb$')
+	# shellcheck disable=SC2086
+	[ -z "$ids" ] || p rm -f -i -t 0 $ids >/dev/null 2>&1 || true
 }
 
 pbg() {

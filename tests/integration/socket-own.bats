@@ -162,7 +162,7 @@ made() {
 	permits POST /containers/create "$(made '"HostConfig":{"Privileged":false,"CapAdd":[],"CapDrop":["ALL"]}')"
 	permits POST /containers/create "$(made '"HostConfig":null')"
 	# By exec neither.
-	d rm -f cc >/dev/null 2>&1 || true
+	drm cc
 	sock_api aa POST '/containers/create?name=cc' "{\"Image\":\"$IMAGE\",\"Cmd\":[\"sleep\",\"600\"],\"HostConfig\":{\"NetworkMode\":\"none\"}}"
 	sock_api aa POST /containers/cc/start
 	assert_eq "$STATUS" 204 "$output"

@@ -254,7 +254,20 @@ is_state() {
 	[ "$(dstate "$1")" = "$2" ]
 }
 
-# drm NAME... - remove containers; never fails
+# drm NAME|ID... - remove containers; never fails. Names are matched whole: `docker rm bb`, when there is no bb, removes
+# the container whose id begins with bb.
 drm() {
-	"$DOCKER" rm -fv "$@" >/dev/null 2>&1 || true
+	local n
+	local -a ids=() names=()
+	for n; do
+		if [[ $n =~ ^[0-9a-f]{12,64}$ ]]; then
+			ids+=("$n")
+		else
+			names+=(--filter "name=^$n\$")
+		fi
+	done
+	if [ ${#names[@]} -gt 0 ]; then
+		mapfile -t -O ${#ids[@]} ids < <("$DOCKER" ps -aq --no-trunc "${names[@]}" 2>/dev/null)
+	fi
+	[ ${#ids[@]} -eq 0 ] || "$DOCKER" rm -fv "${ids[@]}" >/dev/null 2>&1 || true
 }
