@@ -163,7 +163,7 @@ if ! build; then
 fi
 state_open
 [ -z "$unit" ] || count_unit
-if [ ${#files[@]} -gt 0 ]; then
+if [ $((${#files[@]} + ${#last[@]})) -gt 0 ]; then
 	CAISSON_TEST_RUN=$(mktemp -d /var/tmp/caisson-tests.XXXXXX) || exit 1
 	export CAISSON_TEST_RUN
 	if ! run_open; then

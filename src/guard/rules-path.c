@@ -12,31 +12,23 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "base/io.h"
 #include "codec/lexpath.h"
-#include "codec/mountinfo.h"
 #include "guard/rules.h"
 #include "policy/bind.h"
+#include "sys/location.h"
 #include "sys/missing.h"
-#include "sys/path.h"
 
-#define MOUNTINFO_MAX (64u << 20)
 #define MAX_PROTECTED 16
 
-/* What a path leads to. Strings are owned. */
+/* What a path leads to. */
 struct found {
-	char *path, *real_path, *fstype, *mount_point; /* as in struct bind_source */
+	struct location at;
 	const char *missing; /* the components that do not exist yet, "/a/b"; points into the clean path */
-	struct stat st;
-	bool is_mount_root;
 };
 
 static void found_done(struct found *f)
 {
-	free(f->path);
-	free(f->real_path);
-	free(f->fstype);
-	free(f->mount_point);
+	location_done(&f->at);
 }
 
 /* As Go's path.Clean() for absolute paths, which the engine applies before it looks: "/a/link/../b" is "/a/b". */
@@ -104,132 +96,37 @@ static int open_existing(const char *clean, const char **ret_missing)
 	return parent ? fd : -ENOMEM;
 }
 
-static const char *below(const char *path, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	if (n == 1)
-		return path[1] ? path : "";
-	return strncmp(path, prefix, n) == 0 && (path[n] == '/' || path[n] == '\0') ? path + n : NULL;
-}
-
 static char *join(const char *dir, const char *rest)
 {
 	char *s = NULL;
 
-	if (strcmp(dir, "/") == 0 && *rest)
+	if (strcmp(dir, "/") == 0)
 		dir = "";
 	return asprintf(&s, "%s%s", dir, rest) < 0 ? NULL : s;
 }
 
-/* The mount @id, and of all mounts of its file system the one that shows most of it: the older one of equals. */
-static int find_mounts(char *text, uint64_t id, struct mountinfo *own, struct mountinfo *widest)
+static int append_missing(struct location *l, const char *missing)
 {
-	_cleanup_free_ struct mountinfo *all = NULL;
-	size_t n = 0, lines = 1, k;
-	struct mountinfo m;
-	int r;
+	char *path = join(l->path, missing), *real = l->real_path ? join(l->real_path, missing) : NULL;
+	bool failed = !path || (l->real_path && !real);
 
-	for (const char *s = text; *s; s++)
-		lines += *s == '\n';
-	all = calloc(lines, sizeof *all);
-	if (!all)
-		return -ENOMEM;
-	while (n < lines && (r = mountinfo_next(&text, &m)) > 0)
-		all[n++] = m;
-	for (k = 0; k < n && all[k].id != id; k++)
-		;
-	if (k == n)
-		return -ENOENT;
-	*own = *widest = all[k];
-	for (size_t i = n; i-- > 0;) {
-		bool same = all[i].major == own->major && all[i].minor == own->minor &&
-			    below(own->root, all[i].root);
-
-		if (same && strlen(all[i].root) <= strlen(widest->root))
-			*widest = all[i];
-	}
-	return 0;
-}
-
-/* Where the object lies when bind mounts are ignored: "/home/u/x" that is a bind mount of /etc is /etc. */
-static int find_real_path(uint64_t id, struct found *f)
-{
-	_cleanup_close_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_free_ char *text = NULL, *in_fs = NULL;
-	struct mountinfo own = { 0 }, widest = { 0 };
-	const char *rest;
-	int r = io_read_at(proc, "self/mountinfo", MOUNTINFO_MAX, &text, NULL);
-
-	if (r == 0)
-		r = find_mounts(text, id, &own, &widest);
-	if (r < 0)
-		return r;
-	rest = below(f->path, own.target);
-	in_fs = rest ? join(own.root, rest) : NULL;
-	rest = in_fs ? below(in_fs, widest.root) : NULL;
-	f->fstype = strdup(own.fstype);
-	f->mount_point = strdup(own.target);
-	/*
-	 * Only a part of the file system is mounted anywhere: nobody can tell what else this is, so it stays
-	 * unknown.
-	 */
-	f->real_path = rest && strcmp(widest.root, "/") == 0 ? join(widest.target, rest) : NULL;
-	/* NFS says "/" of whatever part is mounted (nfs_show_path()), and parts of one server share a device number. */
-	if (f->real_path && strncmp(own.fstype, "nfs", 3) == 0 && !path_leads_to(f->real_path, &f->st)) {
-		free(f->real_path);
-		f->real_path = NULL;
-	}
-	return f->fstype && f->mount_point ? 0 : -ENOMEM;
-}
-
-static int describe(int fd, struct found *f)
-{
-	_cleanup_close_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	uint64_t id, root_id;
-	bool root_is_root;
-	int r;
-
-	if (fstat(fd, &f->st) < 0)
-		return -errno;
-	r = path_of_fd(proc, fd, &f->path);
-	if (r == 0)
-		r = path_mnt_id(fd, &id, &f->is_mount_root);
-	if (r == 0)
-		r = path_mnt_id(root, &root_id, &root_is_root);
-	if (r < 0)
-		return r;
-	if (id != root_id)
-		return find_real_path(id, f);
-	/* On the root mount itself nothing is an alias, and the list of all mounts need not be read. */
-	f->real_path = strdup(f->path);
-	f->fstype = strdup("rootfs");
-	f->mount_point = strdup("/");
-	return f->real_path && f->fstype && f->mount_point ? 0 : -ENOMEM;
-}
-
-static int append_missing(struct found *f)
-{
-	char *path = join(f->path, f->missing), *real = f->real_path ? join(f->real_path, f->missing) : NULL;
-	bool failed = !path || (f->real_path && !real);
-
-	free(f->path);
-	free(f->real_path);
-	f->path = path;
-	f->real_path = real;
-	f->is_mount_root = false;
+	free(l->path);
+	free(l->real_path);
+	l->path = path;
+	l->real_path = real;
+	l->is_mount_root = false;
 	return failed ? -ENOMEM : 0;
 }
 
 static int find(const char *clean, struct found *f)
 {
+	_cleanup_close_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_close_ int fd = open_existing(clean, &f->missing);
-	int r = fd < 0 ? fd : describe(fd, f);
+	int r = fd < 0 ? fd : location_of_fd(proc, fd, &f->at);
 
 	if (r < 0 || !*f->missing)
 		return r;
-	return S_ISDIR(f->st.st_mode) ? append_missing(f) : -ENOTDIR;
+	return S_ISDIR(f->at.st.st_mode) ? append_missing(&f->at, f->missing) : -ENOTDIR;
 }
 
 static bool looks_like_socket(const char *path)
@@ -256,15 +153,16 @@ static struct bind_decision decide(const struct judging *j, const struct found *
 	const char *protected_paths[ARRAY_SIZE(always) + MAX_PROTECTED + 1];
 	struct bind_context ctx = { .protected_paths = protected_paths };
 	const struct bind_source src = {
-		.path = f->path,
-		.real_path = f->real_path,
-		.fstype = f->fstype,
-		.mount_point = f->mount_point,
-		.is_mount_root = f->is_mount_root,
-		.is_directory = S_ISDIR(f->st.st_mode),
-		.is_socket = S_ISSOCK(f->st.st_mode),
-		.is_regular = S_ISREG(f->st.st_mode),
-		.owner_uid = f->st.st_uid,
+		.path = f->at.path,
+		.real_path = f->at.real_path,
+		.fstype = f->at.fstype,
+		.mount_point = f->at.mount_point,
+		.real_mount = f->at.real_mount,
+		.is_mount_root = f->at.is_mount_root,
+		.is_directory = S_ISDIR(f->at.st.st_mode),
+		.is_socket = S_ISSOCK(f->at.st.st_mode),
+		.is_regular = S_ISREG(f->at.st.st_mode),
+		.owner_uid = f->at.st.st_uid,
 	};
 	struct bind_decision d;
 
@@ -276,7 +174,7 @@ static struct bind_decision decide(const struct judging *j, const struct found *
 		protected_paths[ctx.n_protected++] = host->protected_paths[i];
 	protected_paths[ctx.n_protected++] = j->q->settings->socket.directory;
 	for (size_t i = 0; i < ctx.n_protected; i++)
-		if (is_same_socket(&f->st, protected_paths[i]))
+		if (is_same_socket(&f->at.st, protected_paths[i]))
 			return (struct bind_decision){ .rule = "never: control sockets of engines" };
 	d = policy_bind(j->q->settings, &ctx, &src);
 	/* What engines mount themselves never comes with a client's request. */
@@ -320,13 +218,13 @@ static bool is_engine_socket(const struct judging *j, const char *clean, const s
 	const struct judge_host *host = j->q->host;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(clean, names[i]) == 0 || (f->path && strcmp(f->path, names[i]) == 0) ||
-		    is_same_socket(&f->st, names[i]))
+		if (strcmp(clean, names[i]) == 0 || (f->at.path && strcmp(f->at.path, names[i]) == 0) ||
+		    is_same_socket(&f->at.st, names[i]))
 			return true;
 	for (size_t i = 0; host && i < host->n_protected; i++)
 		if (looks_like_socket(host->protected_paths[i]) &&
 		    (strcmp(clean, host->protected_paths[i]) == 0 ||
-		     is_same_socket(&f->st, host->protected_paths[i])))
+		     is_same_socket(&f->at.st, host->protected_paths[i])))
 			return true;
 	return socket_is_ours(j, clean);
 }
@@ -398,12 +296,12 @@ int host_path_judge(struct judging *j, const char *path, char **ret)
 				   strerrordesc_np(-r));
 	d = decide(j, &f);
 	if (d.verdict == BIND_DENY) {
-		if (S_ISSOCK(f.st.st_mode) || looks_like_socket(clean) || looks_like_socket(f.path))
+		if (S_ISSOCK(f.at.st.st_mode) || looks_like_socket(clean) || looks_like_socket(f.at.path))
 			return refuse_socket(j);
 		return refuse_path(j, clean, d.rule);
 	}
-	if (strcmp(path, f.path) != 0)
-		changed(j, "host path %.200s is %.200s", path, f.path);
-	*ret = TAKE_PTR(f.path);
+	if (strcmp(path, f.at.path) != 0)
+		changed(j, "host path %.200s is %.200s", path, f.at.path);
+	*ret = TAKE_PTR(f.at.path);
 	return 0;
 }

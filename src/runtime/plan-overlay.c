@@ -40,7 +40,7 @@ static int open_layer(const struct runtime *rt, const struct plan *p, const stru
 		      const char *path, struct source_map *ret_map, struct err *e)
 {
 	_cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_(source_info_done) struct source_info s = { 0 };
+	_cleanup_(location_done) struct location l = { 0 };
 	struct bind_decision d = { 0 };
 	int r;
 
@@ -48,12 +48,13 @@ static int open_layer(const struct runtime *rt, const struct plan *p, const stru
 		return err_set(e, EINVAL, "overlay layer %s must be an absolute path", path);
 	if (fd < 0)
 		return err_sys(e, errno, "open overlay layer %s", path);
-	r = source_describe(rt, fd, &s, e);
-	if (r == 0)
-		r = source_judge(p, ctx, &s, path, &d, e);
+	r = location_of_fd(rt->proc_fd, fd, &l);
+	if (r < 0)
+		return err_sys(e, -r, "overlay layer %s: find out where it lies", path);
+	r = source_judge(p, ctx, &l, path, &d, e);
 	if (r < 0)
 		return r;
-	*ret_map = (struct source_map){ d.verdict, s.st.st_uid, s.st.st_gid };
+	*ret_map = (struct source_map){ d.verdict, l.st.st_uid, l.st.st_gid };
 	return mnt_clone(fd, "", false, e);
 }
 

@@ -293,7 +293,7 @@ teardown() {
 	dbg aa
 	docker_daemon_stop KILL
 	docker_daemon_start
-	eventually 20 test -n "$(dstate aa)"
+	eventually 20 dstate aa
 	d rm -f aa
 	run -0 drun -- echo again
 	assert_eq "$output" again
