@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -86,13 +87,10 @@ static int copy_program(const char *from, const char *name)
 	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
 	if (in < 0 || out < 0 || fstat(in, &st) < 0)
 		return -1;
-	for (off_t at = 0; at < st.st_size;) {
-		ssize_t done = copy_file_range(in, NULL, out, NULL, (size_t)(st.st_size - at), 0);
-
-		if (done <= 0)
+	/* copy_file_range(2) refuses where the two are on different file systems. */
+	for (off_t at = 0; at < st.st_size;)
+		if (sendfile(out, in, &at, (size_t)(st.st_size - at)) <= 0)
 			return -1;
-		at += done;
-	}
 	return 0;
 }
 

@@ -340,7 +340,7 @@ static int watch(pid_t box, int pidfd, int listener, unsigned *deaths)
 {
 	pid_t worker = -1;
 	int sock = -EBADF, status = -1;
-	unsigned seed = 1;
+	unsigned seed = 1, lives = 0;
 
 	for (;;) {
 		struct pollfd p = { .fd = pidfd, .events = POLLIN };
@@ -352,7 +352,9 @@ static int watch(pid_t box, int pidfd, int listener, unsigned *deaths)
 			worker = start_worker(listener, &sock);
 		}
 		if (options->kill_randomly && worker > 0) {
-			struct timespec t = { .tv_nsec = 1000 * (rand_r(&seed) % 3000) * (long)test_slow() };
+			/* One life in sixteen is long enough for any call: NOTIFY_ATTEMPTS deaths of one are EIO by design. */
+			long us = (++lives % 16 == 0 ? 40000 : rand_r(&seed) % 3000) * (long)test_slow();
+			struct timespec t = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
 
 			(void)nanosleep(&t, NULL);
 			(void)kill(-worker, SIGKILL);
