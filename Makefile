@@ -58,7 +58,7 @@ sanitize:
 	$(MESON) compile -C build-asan
 	cp -P $(addprefix build-ubsan/src/bin/,$(SUPERVISOR)) build-asan/src/bin/
 	$(SAN_ENV) tests/run.sh unit
-	$(SAN_ENV) ASAN_OPTIONS=detect_leaks=0 CAISSON_TEST_TIMEOUT=1500 tests/run.sh integration
+	$(SAN_ENV) ASAN_OPTIONS=detect_leaks=0 CAISSON_TEST_TIMEOUT=1500 tests/run.sh integration attacks
 
 bench:
 	tools/install-deps.sh build bench

@@ -218,9 +218,32 @@ static void compare(const char *path, const struct emu_rule *rule, const char *t
 	assert_int_equal(write_file(path, before, before_len), 0);
 }
 
+/* Stable kernels differ in the smallest value of some: what is compared is how it is kept. */
+static int64_t smallest(const char *path, const struct emu_rule *rule)
+{
+	char before[EMU_VALUE_MAX], text[24];
+	size_t before_len = read_file(path, before);
+	int64_t low = rule->min, high = 1 << 20; /* accepted */
+
+	if (rule->kind != EMU_INTS)
+		return low;
+	while (low < high) {
+		int64_t half = low + (high - low) / 2;
+		int n = snprintf(text, sizeof text, "%lld", (long long)half);
+
+		if (write_file(path, text, (size_t)n) == 0)
+			high = half;
+		else
+			low = half + 1;
+	}
+	assert_int_equal(write_file(path, before, before_len), 0);
+	return high;
+}
+
 static void the_kernel_takes_and_shows_the_same(void **state)
 {
 	const int namespaces = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+	struct emu_rule rule;
 	char path[128];
 
 	(void)state;
@@ -232,8 +255,10 @@ static void the_kernel_takes_and_shows_the_same(void **state)
 			assert_true(errno == EROFS || errno == EACCES || errno == ENOENT);
 			skip();
 		}
+		rule = kernel_files[i].rule;
+		rule.min = smallest(path, &rule);
 		for (size_t j = 0; j < ARRAY_SIZE(writes); j++)
-			compare(path, &kernel_files[i].rule, writes[j].text, writes[j].len);
+			compare(path, &rule, writes[j].text, writes[j].len);
 	}
 }
 

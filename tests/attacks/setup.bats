@@ -343,8 +343,10 @@ in_loop_with_peer() {
 		assert_eq "$output" "home /" "$kind"
 		rm -rf "$B"
 	done
-	run ldd "$CAISSON_RUNTIME"
-	assert_match "$output" 'statically linked|not a dynamic executable' "the runtime loads no library at run time"
+	if [ -z "${CAISSON_SANITIZED:-}" ]; then # which are libraries
+		run ldd "$CAISSON_RUNTIME"
+		assert_match "$output" 'statically linked|not a dynamic executable' "the runtime loads no library at run time"
+	fi
 }
 
 @test "A17 inheritable and ambient capabilities are empty unless asked for" {
