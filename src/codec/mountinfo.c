@@ -78,7 +78,8 @@ static int parse_line(char *line, struct mountinfo *m)
 	m->minor = (unsigned)v;
 	m->root = next_field(&line);
 	m->target = next_field(&line);
-	if (!m->root || !m->target || !next_field(&line))
+	m->options = next_field(&line);
+	if (!m->root || !m->target || !m->options)
 		return -EPROTO;
 	/* Optional fields, as many as there are, end with a single "-". */
 	do

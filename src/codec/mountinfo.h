@@ -14,6 +14,7 @@ struct mountinfo {
 	uint64_t id, parent;
 	unsigned major, minor;
 	char *root, *target; /* unescaped */
+	char *options;	     /* of the mount, "ro,nosuid" */
 	char *fstype, *source;
 	char *super_options; /* still escaped: a comma inside a value is \054 */
 };

@@ -46,6 +46,7 @@ static void a_line_of_each_form_is_read(void **state)
 	assert_true(m.id == 31 && m.parent == 1 && m.major == 254 && m.minor == 1);
 	assert_string_equal(m.root, "/var/lib/x");
 	assert_string_equal(m.target, "/mnt a\tb");
+	assert_string_equal(m.options, "ro,nosuid");
 	assert_string_equal(m.source, "/dev/sd\\a");
 	assert_string_equal(m.super_options, "rw,errors=remount-ro");
 

@@ -27,7 +27,7 @@ static inline struct notify_verdict notify_result(int error)
 typedef struct notify_verdict notify_act_fn(struct notify_worker *w, const struct notify_request *rq);
 
 notify_act_fn notify_act_mount, notify_act_fsopen, notify_act_bind, notify_act_open_tree, notify_act_umount,
-	notify_act_mknod, notify_act_sysinfo;
+	notify_act_remount, notify_act_mknod, notify_act_sysinfo;
 
 /*
  * notify_finish_mount() and so on: the predecessor died in the middle of the change that slot.mark describes. Find

@@ -127,6 +127,15 @@ static int relate(const struct notify_worker *w, int fd, bool *ret_child)
 	return 0;
 }
 
+/* Of the mount namespace. One of ours belongs to nobody inside. */
+static int relate_owner(const struct notify_worker *w, struct notify_caller *c)
+{
+	_cleanup_close_ int owner = ioctl(c->mnt, NS_GET_USERNS);
+	int r = owner < 0 ? -errno : relate(w, owner, &c->mnt_of_container);
+
+	return r == -ENOTSUP ? 0 : r;
+}
+
 static int read_status(struct notify_caller *c)
 {
 	const char *groups;
@@ -160,6 +169,8 @@ int notify_caller_identify(const struct notify_worker *w, struct notify_caller *
 		r = relate(w, c->user, &c->of_container);
 	if (r == -ENOTSUP)
 		return r;
+	if (r == 0)
+		r = relate_owner(w, c);
 	if (r == 0 && !c->status_text)
 		r = read_status(c);
 	if (r == 0 && is_confined(w, c))

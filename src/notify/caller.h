@@ -26,8 +26,9 @@ struct notify_caller {
 	char *status_text; /* owned */
 	uint32_t *groups;  /* owned */
 	size_t n_groups;
-	bool of_container; /* its user namespace is the container's own one, not one made inside */
-	int more;	   /* another namespace to act in: see NOTIFY_IN_*, -EBADF for none */
+	bool of_container;     /* its user namespace is the container's own one, not one made inside */
+	bool mnt_of_container; /* the same of the one its mount namespace belongs to */
+	int more;	       /* another namespace to act in: see NOTIFY_IN_*, -EBADF for none */
 };
 
 #define NOTIFY_CALLER_EMPTY      \

@@ -17,6 +17,7 @@
 enum notify_call {
 	NOTIFY_MOUNT,	  /* mount(2) of a new file system */
 	NOTIFY_BIND,	  /* mount(2) with MS_BIND and without MS_REC and MS_REMOUNT */
+	NOTIFY_REMOUNT,	  /* mount(2) with MS_REMOUNT, MS_BIND and MS_RDONLY */
 	NOTIFY_UMOUNT,	  /* umount2(2) with at most MNT_FORCE and UMOUNT_NOFOLLOW */
 	NOTIFY_OPEN_TREE, /* open_tree(2) with OPEN_TREE_CLONE and without AT_RECURSIVE */
 	NOTIFY_FSOPEN,	  /* fsopen(2) of any file system: which one cannot be seen from here */
@@ -43,11 +44,16 @@ enum notify_abi { NOTIFY_X86_64, NOTIFY_I386, NOTIFY_ABIS };
 extern const struct notify_row notify_rows[];
 extern const size_t notify_n_rows;
 
-/* A character device that mknod(2) may make; @need: EMU_DEV_*, 0 for those that do nobody any harm. */
+/*
+ * A character device that mknod(2) may make; @need: EMU_DEV_*, 0 for those that do nobody any harm, 5:1 among them because
+ * no container may open it.
+ */
 struct notify_device {
 	uint16_t major, minor;
 	uint32_t need;
 };
+
+#define NOTIFY_CONSOLE makedev(5, 1) /* the host's: its keys, its screen */
 
 extern const struct notify_device notify_devices[];
 extern const size_t notify_n_devices;

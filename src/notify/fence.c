@@ -54,6 +54,7 @@ static const struct allowed allowed[] = {
 	ONLY(ioctl, 1, SECCOMP_IOCTL_NOTIF_ID_VALID),
 	ONLY(ioctl, 1, SECCOMP_IOCTL_NOTIF_SET_FLAGS),
 	ONLY(ioctl, 1, NS_GET_PARENT),
+	ONLY(ioctl, 1, NS_GET_USERNS),
 	/* files */
 	ANY(openat),
 	ANY(openat2),

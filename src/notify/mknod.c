@@ -7,7 +7,7 @@
  *
  * On file systems whose superblock belongs to a container (a tmpfs mounted inside) a node can be made but not
  * opened. There a node of our own is mounted over it, as engines do; unless the mount itself says nodev, which the
- * container wanted.
+ * container wanted. The system console is made, since what fills a /dev makes one, and is good for nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -120,6 +120,8 @@ static int enliven(struct node *n)
 	struct stat st;
 	int r;
 
+	if (n->device == NOTIFY_CONSOLE)
+		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != n->device || !is_dead(n->w, fd))
 		return 0;
 	n->node = make_own(&st);

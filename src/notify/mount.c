@@ -154,7 +154,7 @@ static int mount_for(struct notify_worker *w, struct notify_caller *c, const str
 		options[n] = '\0';
 	}
 	if (notify_caller_identify(w, c) < 0 || notify_caller_more(w, c, fs->namespace_) < 0 ||
-	    !notify_tree_allowed(c, fs, rq->flags & MS_RDONLY))
+	    !notify_tree_allowed(w, c, fs, rq->flags & MS_RDONLY))
 		return 1;
 	r = notify_place(w, c, AT_FDCWD, path, &m.at, &m.rest);
 	if (r == 0) {

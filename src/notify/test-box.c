@@ -97,6 +97,29 @@ static int make_stage(void)
 	return fd;
 }
 
+/* Put the row's file over the native one that boxes begin with. We are back on the host afterwards. */
+static bool cover_native(const char *carrier, const char *path)
+{
+	char from[64], name[EMU_NAME_MAX], to[64];
+	int mnt;
+
+	for (size_t i = 0; i < emu_n_rows; i++) {
+		if (strcmp(emu_rows[i].path, path) != 0)
+			continue;
+		emu_name(i, name);
+		(void)snprintf(from, sizeof from, "/%s/%s", carrier, name);
+		(void)snprintf(to, sizeof to, "/%s/%s", emu_rows[i].fs == EMU_PROC ? "proc" : "sys", path);
+		mnt = setns(test.mnt, CLONE_NEWNS) < 0
+			      ? -1
+			      : open_tree(AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		if (mnt < 0 || setns(test.host, CLONE_NEWNS) < 0 ||
+		    move_mount(mnt, "", AT_FDCWD, to, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+			return false;
+		(void)close(mnt);
+	}
+	return true;
+}
+
 bool box_open(void)
 {
 	if (geteuid() != 0)
@@ -111,13 +134,12 @@ bool box_open(void)
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || unshare(CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return false;
-	/* Locked in every box, so that the kernel lets none mount these by itself. */
-	if (mount("/dev/null", "/proc/swaps", NULL, MS_BIND, NULL) < 0 ||
-	    mount("/dev/null", "/sys/kernel/uevent_seqnum", NULL, MS_BIND, NULL) < 0)
-		return false;
 	test.host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	test.mnt = make_stage();
-	return test.mnt >= 0 && setns(test.host, CLONE_NEWNS) == 0;
+	if (test.mnt < 0)
+		return false;
+	/* Locked in every box, so that the kernel lets none mount these by itself. */
+	return cover_native(COVER_CONSTANT, "swaps") && cover_native(COVER_CHANGING, "devices/system/cpu/online");
 }
 
 /* ---- worker --------------------------------------------------------------------------------------------------- */

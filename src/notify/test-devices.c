@@ -82,6 +82,7 @@ static void nodes(void)
 	BOX_CHECK(mknod("tty", CHAR(0666), makedev(5, 0)) == 0 &&
 		  mknod("console", CHAR(0600), makedev(5, 1)) == 0);
 	BOX_ERRNO(open("tty", O_RDWR | O_CLOEXEC), ENXIO);
+	BOX_ERRNO(open("console", O_RDWR | O_NOCTTY | O_CLOEXEC), EACCES);
 	/* others stay what they are */
 	BOX_ERRNO(mknod("mem", CHAR(0666), makedev(1, 1)), EPERM);
 	BOX_ERRNO(mknod("kmsg", CHAR(0666), makedev(1, 11)), EPERM);

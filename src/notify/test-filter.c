@@ -46,6 +46,13 @@ static bool device_wanted(uint32_t mode, uint32_t dev, unsigned devices)
 	       ((minor == 229 && (devices & EMU_DEV_FUSE)) || (minor == 200 && (devices & EMU_DEV_TUN)));
 }
 
+static bool mount_wanted(uint32_t flags)
+{
+	const uint32_t read_only = MS_REMOUNT | MS_BIND | MS_RDONLY;
+
+	return new_mount(flags) || plain_bind(flags) || (flags & read_only) == read_only;
+}
+
 static bool wanted(const struct seccomp_data *d, bool view, unsigned devices)
 {
 	bool compat = d->arch == AUDIT_ARCH_I386;
@@ -55,9 +62,9 @@ static bool wanted(const struct seccomp_data *d, bool view, unsigned devices)
 		a[i] = (uint32_t)d->args[i];
 	switch (d->nr) {
 	case 165: /* mount */
-		return !compat && (new_mount(a[3]) || plain_bind(a[3]));
+		return !compat && mount_wanted(a[3]);
 	case 21:
-		return compat && (new_mount(a[3]) || plain_bind(a[3]));
+		return compat && mount_wanted(a[3]);
 	case 166: /* umount2 */
 		return !compat && (a[1] == 0 || a[1] == 1 || a[1] == 8 || a[1] == 9);
 	case 52:

@@ -263,6 +263,79 @@ static void test_read_only(void **state)
 	assert_true(run(only_read_only));
 }
 
+static void mount_sysfs_refused(void)
+{
+	BOX_ERRNO(mount("sysfs", "/mnt/p", "sysfs", 0, NULL), EPERM);
+}
+
+static void hidden(void)
+{
+	/* what was read-only is so behind another mount as well */
+	only_read_only();
+	BOX_CHECK(umount2("p", MNT_DETACH) == 0 && mount("tmpfs", "/sys", "tmpfs", 0, NULL) == 0);
+	mount_sysfs_refused();
+	/* a mask that an engine inside put there is locked for whom it confines, and for nobody else */
+	BOX_CHECK(mount("/dev/null", "/proc/version", NULL, MS_BIND, NULL) == 0);
+	BOX_CHECK(mount("proc", "p", "proc", 0, NULL) == 0 && umount("p") == 0);
+	BOX_CHECK(box_child(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID, true, refused));
+	BOX_CHECK(umount("/proc/version") == 0);
+	BOX_CHECK(box_child(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID, true, allowed));
+	/* so is a part that was made read-only; what lies on the kernel's own mount points hides nothing */
+	BOX_CHECK(mount("tmpfs", "/proc/sys/fs/binfmt_misc", "tmpfs", 0, NULL) == 0);
+	BOX_CHECK(box_child(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID, true, allowed));
+	BOX_CHECK(mount("/proc/fs", "/proc/fs", NULL, MS_BIND | MS_REC, NULL) == 0);
+	BOX_CHECK(box_child(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID, true, refused));
+}
+
+static void test_hidden(void **state)
+{
+	(void)state;
+	assert_true(run(hidden));
+}
+
+static void below_chroot(void)
+{
+	BOX_CHECK(mkdir("new", 0755) == 0 && mkdir("new/proc", 0755) == 0 && chroot("new") == 0 &&
+		  chdir("/") == 0);
+	BOX_CHECK(mount("proc", "/proc", "proc", 0, NULL) == 0 && is_emulated("/proc/meminfo"));
+}
+
+/* The procfs that allows for a new one need not be in sight. */
+static void test_chroot(void **state)
+{
+	(void)state;
+	assert_true(run(below_chroot));
+}
+
+static bool is_read_only(const char *path)
+{
+	struct statvfs st;
+
+	return statvfs(path, &st) == 0 && (st.f_flag & ST_RDONLY);
+}
+
+static void part_read_only(void)
+{
+	BOX_CHECK(mkdir("p", 0755) == 0 && mount("proc", "p", "proc", 0, NULL) == 0);
+	BOX_CHECK(mount("p/sys", "p/sys", NULL, MS_BIND | MS_REC, NULL) == 0);
+	BOX_CHECK(is_emulated("p/sys/kernel/panic") && !is_read_only("p/sys/kernel/panic"));
+	BOX_CHECK(mount(NULL, "p/sys", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0);
+	BOX_CHECK(is_read_only("p/sys") && is_read_only("p/sys/kernel/panic") &&
+		  is_read_only("p/sys/vm/swappiness"));
+	BOX_CHECK(!is_read_only("p") && !is_read_only("p/meminfo"));
+	/* all other remounts are the kernel's */
+	BOX_ERRNO(mount(NULL, "p/fs", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), EINVAL);
+	BOX_ERRNO(mount(NULL, "nowhere", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), ENOENT);
+	BOX_CHECK(mkdir("t", 0755) == 0 && mount("tmpfs", "t", "tmpfs", 0, NULL) == 0);
+	BOX_CHECK(mount(NULL, "t", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0 && is_read_only("t"));
+}
+
+static void test_part_read_only(void **state)
+{
+	(void)state;
+	assert_true(run(part_read_only));
+}
+
 /* ---- umount ----------------------------------------------------------------------------------------------------- */
 
 static void unmount(void)
@@ -431,12 +504,14 @@ static void test_new_interface(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_control), cmocka_unit_test(test_proc),
-		cmocka_unit_test(test_options), cmocka_unit_test(test_sysfs),
-		cmocka_unit_test(test_errors),	cmocka_unit_test(test_masks),
-		cmocka_unit_test(test_who_may), cmocka_unit_test(test_read_only),
-		cmocka_unit_test(test_umount),	cmocka_unit_test(test_covers),
-		cmocka_unit_test(test_binds),	cmocka_unit_test(test_new_interface),
+		cmocka_unit_test(test_control),	       cmocka_unit_test(test_proc),
+		cmocka_unit_test(test_options),	       cmocka_unit_test(test_sysfs),
+		cmocka_unit_test(test_errors),	       cmocka_unit_test(test_masks),
+		cmocka_unit_test(test_who_may),	       cmocka_unit_test(test_read_only),
+		cmocka_unit_test(test_hidden),	       cmocka_unit_test(test_chroot),
+		cmocka_unit_test(test_part_read_only), cmocka_unit_test(test_umount),
+		cmocka_unit_test(test_covers),	       cmocka_unit_test(test_binds),
+		cmocka_unit_test(test_new_interface),
 	};
 
 	if (!box_open()) {

@@ -14,14 +14,12 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "codec/mountinfo.h"
 #include "emulate/cover.h"
 #include "notify/journal.h"
 #include "notify/kernel.h"
+#include "notify/mounts.h"
 #include "sys/missing.h"
 #include "sys/mnt.h"
-
-#define MOUNTINFO_MAX (64u * 1024 * 1024)
 
 static const struct notify_fs kinds[] = {
 	{ EMU_PROC, "proc", "ns/pid", "proc/", PROC_SUPER_MAGIC },
@@ -179,47 +177,6 @@ int notify_tree_lock(struct notify_worker *w, uint64_t attr)
 	return TAKE_FD(mnt);
 }
 
-static bool sees_writable(struct notify_caller *c, const struct notify_fs *fs, bool read_only)
-{
-	_cleanup_free_ char *text = NULL;
-	struct mountinfo m;
-	char *cursor;
-
-	if (io_read_at(c->task, "mountinfo", MOUNTINFO_MAX, &text, NULL) < 0)
-		return false;
-	for (cursor = text; mountinfo_next(&cursor, &m) > 0;) {
-		/* Its options are not among what is parsed; ask the kernel about those that may be reached. */
-		if (strcmp(m.fstype, fs->name) == 0 && strcmp(m.root, "/") == 0) {
-			const struct open_how how = { .flags = O_PATH | O_CLOEXEC,
-						      .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-			_cleanup_close_ int fd = -EBADF;
-			struct statvfs st;
-
-			if (read_only)
-				return true;
-			fd = sys_openat2(c->root, m.target, &how);
-			if (fd >= 0 && fstatvfs(fd, &st) == 0 && !(st.f_flag & ST_RDONLY))
-				return true;
-		}
-	}
-	return false;
-}
-
-bool notify_tree_allowed(struct notify_caller *c, const struct notify_fs *fs, bool read_only)
-{
-	const struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-				      .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-	_cleanup_close_ int fd = sys_openat2(c->root, fs->fs == EMU_PROC ? "/proc" : "/sys", &how);
-	struct statfs kind;
-	struct statvfs st;
-
-	/* Where it usually is: all the mounts need not be looked through. */
-	if (fd >= 0 && fstatfs(fd, &kind) == 0 && kind.f_type == fs->magic && fstatvfs(fd, &st) == 0 &&
-	    (read_only || !(st.f_flag & ST_RDONLY)))
-		return true;
-	return sees_writable(c, fs, read_only);
-}
-
 /* ---- what others mounted ---------------------------------------------------------------------------------------- */
 
 bool notify_is_carrier(const struct notify_worker *w, uint64_t dev)
@@ -306,7 +263,7 @@ int notify_tree_prune(struct notify_worker *w, int tree)
 	if (r < 0)
 		return r;
 	w->built = true;
-	r = io_read_at(w->proc, "self/mountinfo", MOUNTINFO_MAX, &text, NULL);
+	r = io_read_at(w->proc, "self/mountinfo", NOTIFY_MOUNTINFO_MAX, &text, NULL);
 	if (r < 0)
 		return r;
 	for (cursor = text; mountinfo_next(&cursor, &m) > 0;) {

@@ -62,11 +62,13 @@ void notify_tree_remember(struct notify_worker *w, const struct notify_fs *fs, u
 const struct notify_fs *notify_tree_recall(const struct notify_worker *w, uint64_t id);
 
 /*
- * notify_tree_allowed() - would the kernel let the caller mount a new @fs, if nothing covered those that are
- * there? It must see one, and not get by a new one what is read-only in all that it sees. (mount_too_revealing()
- * in the kernel.)
+ * notify_tree_allowed() - would the kernel let the caller mount a new @fs, if our covers did not lie on those that are
+ * there (mount_too_revealing(), fs/namespace.c)? One must be in its mount namespace, within its root directory or not, and
+ * nothing be to be had by a new one that is read-only in all of them, or that somebody else's mounts hide, such as
+ * the masks of an engine inside the container.
  */
-bool notify_tree_allowed(struct notify_caller *c, const struct notify_fs *fs, bool read_only);
+bool notify_tree_allowed(const struct notify_worker *w, const struct notify_caller *c, const struct notify_fs *fs,
+			 bool read_only);
 
 /* notify_is_carrier() - is @dev the device of a file system that covers come from? */
 bool notify_is_carrier(const struct notify_worker *w, uint64_t dev);

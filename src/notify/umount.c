@@ -17,17 +17,16 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "codec/mountinfo.h"
 #include "notify/acts.h"
 #include "notify/journal.h"
 #include "notify/kernel.h"
+#include "notify/mounts.h"
 #include "notify/tree.h"
 #include "sys/missing.h"
 
-#define GO_ON	      1 /* not for us */
-#define LOOK_CLOSER   2 /* what is below cannot be told by its devices */
-#define STRANGE_MAX   64u
-#define MOUNTINFO_MAX (64u * 1024 * 1024)
+#define GO_ON	    1 /* not for us */
+#define LOOK_CLOSER 2 /* what is below cannot be told by its devices */
+#define STRANGE_MAX 64u
 
 /* What there is to know about a mount that may be one of ours. */
 struct target {
@@ -65,52 +64,6 @@ static bool is_candidate(const struct notify_worker *w, int fd, struct target *t
 
 /* ---- the mounts around it --------------------------------------------------------------------------------------- */
 
-struct mounts {
-	struct mountinfo *v;
-	size_t n;
-};
-
-static const struct mountinfo *find_mount(const struct mounts *l, uint64_t id)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i].id == id)
-			return &l->v[i];
-	return NULL;
-}
-
-static int parse_mounts(char *text, struct mounts *ret)
-{
-	size_t cap = 0;
-	struct mountinfo m;
-
-	while (mountinfo_next(&text, &m) > 0) {
-		if (ret->n == cap) {
-			size_t bigger = cap ? 2 * cap : 128;
-			struct mountinfo *v = realloc(ret->v, bigger * sizeof *v);
-
-			if (!v)
-				return -ENOMEM;
-			ret->v = v;
-			cap = bigger;
-		}
-		ret->v[ret->n++] = m;
-	}
-	return 0;
-}
-
-/* Is @m, directly or not, mounted below @id? */
-static bool is_below(const struct mounts *l, const struct mountinfo *m, uint64_t id)
-{
-	for (size_t depth = 0; m && depth < l->n; depth++) {
-		if (m->parent == id)
-			return true;
-		if (m->parent == m->id)
-			return false;
-		m = find_mount(l, m->parent);
-	}
-	return false;
-}
-
 static bool is_system_path(const char *path)
 {
 	return strcmp(path, "/proc") == 0 || strncmp(path, "/proc/", 6) == 0 || strcmp(path, "/sys") == 0 ||
@@ -132,11 +85,11 @@ static bool is_system(const struct target *t)
 }
 
 /* The procfs or sysfs that a container (or an inner one) began with: there, and not put over another one. */
-static bool is_initial(const struct mounts *l, const struct target *t)
+static bool is_initial(const struct notify_mounts *l, const struct target *t)
 {
-	const struct mountinfo *m = find_mount(l, t->id), *parent;
+	const struct mountinfo *m = notify_mounts_find(l, t->id), *parent;
 
-	while (m && (parent = find_mount(l, m->parent)) != NULL && parent != m) {
+	while (m && (parent = notify_mounts_find(l, m->parent)) != NULL && parent != m) {
 		bool inside = notify_fs_by_name(parent->fstype) != NULL;
 
 		if (notify_fs_by_name(m->fstype) != NULL && strcmp(m->root, "/") == 0)
@@ -162,13 +115,13 @@ static void note_strange(const struct notify_caller *c, const struct mountinfo *
 static int look_in_mountinfo(const struct notify_caller *c, struct target *t, bool system)
 {
 	_cleanup_free_ char *text = NULL;
-	struct mounts l = { 0 };
+	struct notify_mounts l = { 0 };
 	const struct mountinfo *m;
-	int r = io_read_at(c->task, "mountinfo", MOUNTINFO_MAX, &text, NULL);
+	int r = io_read_at(c->task, "mountinfo", NOTIFY_MOUNTINFO_MAX, &text, NULL);
 
 	if (r == 0)
-		r = parse_mounts(text, &l);
-	m = r == 0 ? find_mount(&l, t->id) : NULL;
+		r = notify_mounts_parse(text, &l);
+	m = r == 0 ? notify_mounts_find(&l, t->id) : NULL;
 	if (m) {
 		t->fs = notify_fs_by_name(m->fstype);
 		t->initial = system && is_initial(&l, t);
@@ -177,13 +130,13 @@ static int look_in_mountinfo(const struct notify_caller *c, struct target *t, bo
 	for (size_t i = 0; m && i < l.n; i++) {
 		uint64_t dev = makedev(l.v[i].major, l.v[i].minor);
 
-		if (!is_below(&l, &l.v[i], t->id))
+		if (!notify_mounts_is_below(&l, &l.v[i], t->id))
 			continue;
 		t->covered = true;
 		if (dev != t->dev && !notify_is_carrier(t->w, dev))
 			note_strange(c, &l.v[i], t);
 	}
-	free(l.v);
+	notify_mounts_done(&l);
 	return m ? 0 : -ENOENT;
 }
 

@@ -43,6 +43,7 @@ static const struct {
 } calls[NOTIFY_CALLS] = {
 	[NOTIFY_MOUNT] = { notify_act_mount, notify_finish_mount },
 	[NOTIFY_BIND] = { notify_act_bind, notify_finish_mount },
+	[NOTIFY_REMOUNT] = { notify_act_remount, NULL },
 	[NOTIFY_UMOUNT] = { notify_act_umount, notify_finish_umount },
 	[NOTIFY_OPEN_TREE] = { notify_act_open_tree, NULL },
 	[NOTIFY_FSOPEN] = { notify_act_fsopen, NULL },

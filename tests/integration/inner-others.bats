@@ -142,6 +142,12 @@ pm() {
 		inside_sh box "rm -rf /tmp/$rt && mkdir -p /tmp/$rt && cd /tmp/$rt && cp -a /images/busybox rootfs && $rt spec &&
 			sed -i 's/\"terminal\": true/\"terminal\": false/; s/\"sh\"/\"echo\", \"by $rt\"/' config.json"
 		assert_eq "$(inside box sh -c "cd /tmp/$rt && $rt run x$rt")" "by $rt"
+		# What they make read-only is: the emulated settings are mounts of their own below it.
+		inside_sh box "cd /tmp/$rt && echo 60 >/proc/sys/vm/swappiness && sed -i 's/\"echo\", \"by $rt\"/\"sh\", \"-c\", \"echo 11 >\/proc\/sys\/vm\/swappiness; echo 5 >\/proc\/sys\/kernel\/panic; cat \/proc\/sys\/vm\/swappiness\"/' config.json"
+		run inside box sh -c "cd /tmp/$rt && $rt run y$rt"
+		assert_match "$output" 'swappiness: Read-only file system'
+		assert_match "$output" 'panic: Read-only file system'
+		assert_eq "${lines[-1]}" 60
 	done
 }
 

@@ -125,6 +125,19 @@ awake() {
 	assert_match "${lines[1]}" MemTotal
 }
 
+@test "E89 in a chroot without a procfs one can be mounted, as debootstrap does" {
+	run -0 s sh -c 'mkdir -p /ch/bin /ch/proc /ch/sys && cp /bin/busybox /ch/bin/ && chroot /ch busybox mount -t proc proc /proc && chroot /ch busybox mount -t sysfs sysfs /sys &&
+		chroot /ch busybox head -1 /proc/swaps && cat /ch/sys/devices/system/cpu/online && umount /ch/sys && umount /ch/proc'
+	assert_match "${lines[0]}" '^Filename'
+}
+
+@test "what an engine inside hides from its containers, these do not get by a procfs of their own" {
+	run -0 s unshare -m sh -c 'mount --bind /dev/null /proc/version && unshare -pf --mount-proc true && ! unshare -Urmpf sh -c "mount -t proc proc /proc" && umount /proc/version &&
+		unshare -Urmpf sh -c "mount -t proc proc /proc && head -c 5 /proc/version"'
+	assert_match "${lines[-1]}" Linux
+	assert_match "${lines[0]}" 'ermission denied|not permitted'
+}
+
 @test "E89 util-linux mounts procfs, by fsopen where it uses that" {
 	run -0 s sh -c 'mkdir -p /p6 && /usr/bin/mount -t proc proc /p6 && cat /p6/swaps && /usr/bin/umount /p6 && /usr/bin/mount --bind /proc /p6 && /usr/bin/umount /p6 && /usr/bin/mount --rbind /proc /p6 && /usr/bin/umount -R /p6 && grep -c " /p6" /proc/self/mountinfo || true'
 	assert_match "${lines[0]}" '^Filename'
@@ -192,6 +205,9 @@ awake() {
 	assert_eq "$output" $'4\n1:3 0 644'
 	run s mknod /m c 1 1
 	[ "$status" -ne 0 ]
+	# The system console is the host's: made, as in every /dev, and opened by nobody.
+	run -0 s sh -c 'mknod /con c 5 1 && mount -t tmpfs t /mnt && mknod /mnt/con c 5 1 && for f in /con /mnt/con; do ! echo x >$f && ! cat $f; done && umount /mnt && rm /con'
+	assert_eq "$(grep -c 'not permitted\|ermission denied' <<<"$output")" 4 "$output"
 	run s mknod /k c 10 232
 	[ "$status" -ne 0 ]
 	run s mknod /b b 8 0
