@@ -16,6 +16,12 @@ int judge_no_body(struct judge_request *q, struct judge_verdict *v)
 	return 0;
 }
 
+static void json_cleanup(json_t **v)
+{
+	json_decref(*v);
+}
+#define _cleanup_json_ _cleanup_(json_cleanup)
+
 /* ---- create ---- */
 
 static const struct field health_fields[] = {
@@ -115,7 +121,8 @@ static int set_runtime(struct judging *j)
 
 int judge_container_create(struct judge_request *q, struct judge_verdict *v)
 {
-	struct judging j = { .q = q, .v = v };
+	_cleanup_json_ json_t *missing = json_array();
+	struct judging j = { .q = q, .v = v, .missing = missing };
 	int r;
 
 	if (!q->body)
@@ -131,17 +138,13 @@ int judge_container_create(struct judge_request *q, struct judge_verdict *v)
 		r = set_runtime(&j);
 	if (r == 0)
 		r = socket_made(&j);
+	if (r == 0)
+		r = source_make(&j);
 	free(j.socket_path);
 	return r;
 }
 
 /* ---- what is done to a container that exists ---- */
-
-static void json_cleanup(json_t **v)
-{
-	json_decref(*v);
-}
-#define _cleanup_json_ _cleanup_(json_cleanup)
 
 /*
  * The name in the path may be another container's by the time the engine looks it up: send on the id of the one that

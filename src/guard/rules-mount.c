@@ -50,7 +50,8 @@ static int volume_bind(struct judging *j, json_t *string, const char *name)
 	return set_string(j, string, result);
 }
 
-static int judge_bind(struct judging *j, json_t *string)
+/* @ret_moved: it is among @hc's Mounts now */
+static int judge_bind(struct judging *j, json_t *hc, json_t *string, bool *ret_moved)
 {
 	const char *text = json_string_value(string), *colon = strchr(text, ':');
 	_cleanup_free_ char *source = NULL, *path = NULL, *result = NULL;
@@ -72,6 +73,9 @@ static int judge_bind(struct judging *j, json_t *string)
 	r = host_path_judge(j, source, &path);
 	if (r < 0)
 		return r;
+	*ret_moved = !host_path_steady(path);
+	if (*ret_moved)
+		return source_from_bind(j, hc, path, colon + 1);
 	if (strchr(path, ':'))
 		return refuse_here(j, 400, "binds", "%.256s leads to a path with a colon; use --mount type=bind",
 				   source);
@@ -80,24 +84,19 @@ static int judge_bind(struct judging *j, json_t *string)
 	return set_string(j, string, result);
 }
 
-static int rule_each(struct judging *j, const json_t *list, int (*rule)(struct judging *j, json_t *item))
-{
-	size_t i;
-	json_t *item;
-
-	json_array_foreach(list, i, item) {
-		int r = rule(j, item);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 int rule_binds(struct judging *j, json_t *owner, json_t *value)
 {
-	(void)owner;
-	return rule_each(j, value, judge_bind);
+	for (size_t i = 0; i < json_array_size(value);) {
+		bool moved = false;
+		int r = judge_bind(j, owner, json_array_get(value, i), &moved);
+
+		if (r == 0 && moved)
+			r = json_array_remove(value, i);
+		if (r < 0)
+			return r;
+		i += !moved;
+	}
+	return 0;
 }
 
 /* ---- VolumesFrom: "container[:mode]" ---- */
@@ -156,16 +155,26 @@ static int judge_mount_of(struct judging *j, const json_t *m, char **ret_path)
 			   type);
 }
 
-/* What the other container has mounted was judged when it was made, if the guard was there then. */
-static int judge_mounts_of(struct judging *j, const json_t *inspect)
+/*
+ * What the other container has mounted was judged when it was made, if the guard was there then. @seen: the places for which
+ * a container further behind in the list has something.
+ */
+static int judge_mounts_of(struct judging *j, json_t *hc, const json_t *inspect, bool read_only, json_t *seen)
 {
 	json_t *mounts = json_object_get(inspect, "Mounts"), *m;
 	size_t i;
 
 	json_array_foreach(mounts, i, m) {
+		const char *type = json_string_value(json_object_get(m, "Type")),
+			   *target = json_string_value(json_object_get(m, "Destination"));
 		_cleanup_free_ char *path = NULL;
 		int r = judge_mount_of(j, m, &path);
 
+		if (r == 0 && path && (!type || strcmp(type, "bind") == 0) && target &&
+		    !json_object_get(seen, target) && !host_path_steady(path))
+			r = source_from_other(j, hc, m, path, read_only);
+		if (r == 0 && target && json_object_set_new(seen, target, json_true()) < 0)
+			r = refuse_here(j, 503, "memory", "out of memory");
 		if (r < 0)
 			return r;
 	}
@@ -204,7 +213,7 @@ int container_copy(struct judging *j, const json_t *inspect, bool write)
 	return 0;
 }
 
-static int judge_volumes_from(struct judging *j, json_t *string)
+static int judge_volumes_from(struct judging *j, json_t *hc, json_t *string, json_t *seen)
 {
 	const char *text = json_string_value(string), *colon = strchr(text, ':'), *id;
 	_cleanup_free_ char *name = strndup(text, strcspn(text, ":")), *pinned = NULL;
@@ -216,7 +225,7 @@ static int judge_volumes_from(struct judging *j, json_t *string)
 	r = container_ours(j, name, &inspect);
 	if (r < 0)
 		return r;
-	r = judge_mounts_of(j, inspect);
+	r = judge_mounts_of(j, hc, inspect, colon && has_word(colon + 1, "ro"), seen);
 	id = json_string_value(json_object_get(inspect, "Id"));
 	if (r == 0 && id) {
 		if (asprintf(&pinned, "%s%s", id, colon ? colon : "") < 0)
@@ -230,8 +239,14 @@ static int judge_volumes_from(struct judging *j, json_t *string)
 
 int rule_volumes_from(struct judging *j, json_t *owner, json_t *value)
 {
-	(void)owner;
-	return rule_each(j, value, judge_volumes_from);
+	json_t *seen = json_object();
+	int r = seen ? 0 : refuse_here(j, 503, "memory", "out of memory");
+
+	/* The last one has a place that several have. */
+	for (size_t i = json_array_size(value); r == 0 && i-- > 0;)
+		r = judge_volumes_from(j, owner, json_array_get(value, i), seen);
+	json_decref(seen);
+	return r;
 }
 
 /* ---- Tmpfs: {"/target": "options"} ---- */
@@ -362,6 +377,15 @@ static int judge_volume_mount(struct judging *j, json_t *mount, const char *name
 	return 0;
 }
 
+/* The engine would make it whenever the container starts: see rules-source.c. */
+static int make_mountpoint(struct judging *j, json_t *options, const char *path)
+{
+	if (!json_is_true(json_object_get(options, "CreateMountpoint")) || host_path_steady(path))
+		return 0;
+	(void)json_object_del(options, "CreateMountpoint");
+	return source_missing(j, path);
+}
+
 static int judge_mount(struct judging *j, json_t *mount)
 {
 	const char *type = json_string_value(json_object_get(mount, "Type"));
@@ -374,6 +398,8 @@ static int judge_mount(struct judging *j, json_t *mount)
 		return refuse_here(j, 400, "mounts", "needs a Type: bind, volume, tmpfs or image");
 	if (strcmp(type, "bind") == 0) {
 		r = host_path_judge(j, source, &path);
+		if (r == 0)
+			r = make_mountpoint(j, json_object_get(mount, "BindOptions"), path);
 		return r < 0 ? r : set_string(j, s, path);
 	}
 	if (strcmp(type, "volume") == 0)

@@ -31,8 +31,8 @@ static void found_done(struct found *f)
 	location_done(&f->at);
 }
 
-/* As Go's path.Clean() for absolute paths, which the engine applies before it looks: "/a/link/../b" is "/a/b". */
-static char *clean_path(const char *path)
+/* The engine applies it before it looks. */
+char *host_path_clean(const char *path)
 {
 	char *ret = malloc(strlen(path) + 2), *out = ret;
 
@@ -265,7 +265,7 @@ static int refuse_path(struct judging *j, const char *path, const char *rule)
 
 int host_path_judge(struct judging *j, const char *path, char **ret)
 {
-	_cleanup_free_ char *clean = clean_path(path);
+	_cleanup_free_ char *clean = host_path_clean(path);
 	_cleanup_(found_done) struct found f = { 0 };
 	struct bind_decision d;
 	int r;

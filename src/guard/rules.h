@@ -54,6 +54,7 @@ struct judging {
 	bool host_ns[OCI_NS_COUNT]; /* asked for from the host: refused together, as the runtime does */
 	bool sockets;		    /* a bind of the engine's socket is possible here: a container is being made */
 	char *socket_path;	    /* owned; its socket, once it has asked for one */
+	json_t *missing; /* borrowed; host paths to be made if all is allowed; NULL: nothing is made here */
 	struct {
 		const char *name; /* NULL: element @index of an array */
 		size_t index;
@@ -188,6 +189,33 @@ int host_path_judge(struct judging *j, const char *path, char **ret);
  * up again by itself, without the runtime that would see it.
  */
 bool host_path_steady(const char *path);
+
+/* host_path_clean() - as Go's path.Clean() for absolute paths: "/a/link/../b" is "/a/b". Malloc'd, NULL: no memory. */
+char *host_path_clean(const char *path);
+
+/* ---- binds whose source is not steady (rules-source.c) ---- */
+
+struct source_bind {
+	const char *path, *target;
+	bool read_only;
+	char propagation[16]; /* "": the default */
+};
+
+/* source_mount() - put it into HostConfig.Mounts, where the engine never makes the source. @hc: HostConfig */
+int source_mount(struct judging *j, json_t *hc, const struct source_bind *b);
+
+/* source_from_bind() - the same for a member of Binds. @path: what its source resolves to; @rest: "target[:mode]" */
+int source_from_bind(struct judging *j, json_t *hc, const char *path, const char *rest);
+
+/*
+ * source_from_other() - the same for what VolumesFrom brings along, unless the request has something at that place.
+ * @m: of the other container's Mounts
+ */
+int source_from_other(struct judging *j, json_t *hc, const json_t *m, const char *path, bool read_only);
+
+/* source_missing() - if @path does not exist, it is to be made. source_make() - make them: all else is allowed. */
+int source_missing(struct judging *j, const char *path);
+int source_make(struct judging *j);
 
 /* ---- the engine's socket in containers (rules-socket.c, rules-own.c) ---- */
 

@@ -81,8 +81,12 @@ static const struct host_config binds[] = {
 	{ "\"Binds\": [\"@/into:/x\"]", NULL, "\"Binds\": [\"@/share/a:/x\"]" },
 	{ "\"Binds\": [\"@/share//a/.:/x\"]", NULL, "\"Binds\": [\"@/share/a:/x\"]" },
 	{ "\"Binds\": [\"@/share/to-etc/../a:/x\"]", NULL, "\"Binds\": [\"@/share/a:/x\"]" },
-	{ "\"Binds\": [\"@/share/new/dir:/x\"]", NULL, NULL },
-	{ "\"Binds\": [\"@/share/to-a/new:/x\"]", NULL, "\"Binds\": [\"@/share/a/new:/x\"]" },
+	/* what is missing is made by us, and the engine told not to */
+	{ "\"Binds\": [\"@/share/new/dir:/x\"]", NULL,
+	  "\"Binds\": [], \"Mounts\": [{\"Type\": \"bind\", \"Source\": \"@/share/new/dir\", \"Target\": \"/x\", \"ReadOnly\": false}]" },
+	{ "\"Binds\": [\"/y\", \"@/share/to-a/new:/x:ro,rslave\"]", NULL,
+	  "\"Binds\": [\"/y\"], \"Mounts\": [{\"Type\": \"bind\", \"Source\": \"@/share/a/new\", \"Target\": \"/x\", \"ReadOnly\": true, "
+	  "\"BindOptions\": {\"Propagation\": \"rslave\"}}]" },
 	{ "\"Binds\": [\"@/share/mine:/x\"]", NULL, NULL },
 	{ "\"Binds\": [\"/x\", \"plain:/y\", \"new-volume:/z:ro\", \"ram:/w\"]", NULL, NULL },
 	{ "\"binds\": [\"/etc:/x\"]", "can't mount /etc " RHM, NULL },
@@ -108,7 +112,7 @@ static const struct host_config binds[] = {
 	{ "\"Binds\": [\"/dev/null:/x\"]", RHM, NULL },
 	{ "\"Binds\": [\"/var/lib/docker/volumes/x/_data:/x\"]", RHM, NULL },
 	{ "\"Binds\": [\"@/share/to-colon:/x\"]", "with a colon", NULL },
-	{ "\"Binds\": [\"@/share/c:d:/x\"]", NULL,
+	{ "\"Binds\": [\"@/share/c:d:/x\"]", "invalid mode: /x",
 	  NULL }, /* three parts: the engine takes @/share/c for the source */
 	{ "\"Binds\": [\"@/share:/x:ro:rw\"]", "too many colons", NULL },
 	{ "\"Binds\": [\":/x\"]", "is empty", NULL },

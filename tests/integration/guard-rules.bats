@@ -219,6 +219,62 @@ restarted_engine_runs_it() {
 	assert_eq "$output" shared
 }
 
+# elsewhere - what a user can do between create and start
+elsewhere() {
+	mv "$SHARE/u" "$SHARE/u.old" && ln -s "$SECRET" "$SHARE/u"
+}
+
+back_again() {
+	rm "$SHARE/u" && mv "$SHARE/u.old" "$SHARE/u"
+}
+
+@test "E46 A121 a path that users make lead elsewhere has the engine make nothing there, whoever brings it along" {
+	local how
+	mkdir -p "$SHARE/u/there"
+	echo here >"$SHARE/u/there/f"
+	chown -R 1000:1000 "$SHARE/u"
+	# Control: the engine by itself follows the link as root of the host.
+	rawd create --name raw --runtime sysbox-runc --network none -v "$SHARE/u/raw:/x" "$IMAGE" true
+	elsewhere
+	run rawd start raw
+	[ -d "$SECRET/raw" ]
+	rmdir "$SECRET/raw"
+	back_again
+	d create --name old --network none -v "$SHARE/u/there:/x" -v "$SHARE/u/new:/y:ro" "$IMAGE" true
+	d create --name young --network none --volumes-from old -v "$SHARE/a:/y" "$IMAGE" sh -c 'cat /x/f /y/file'
+	d create --name reader --network none --volumes-from young:ro --volumes-from old "$IMAGE" sh -c '! touch /x/no && ! touch /y/no'
+	api "$GUARD_SOCK" POST '/containers/create?name=made' "$(with "\"HostConfig\":{\"NetworkMode\":\"none\",\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"$SHARE/u/mp\",\"Target\":\"/x\",\"BindOptions\":{\"CreateMountpoint\":true}}]}")"
+	assert_eq "$STATUS" 201 "$output"
+	[ -d "$SHARE/u/new" ]
+	[ -d "$SHARE/u/mp" ]
+	assert_eq "$(d inspect -f '{{json .HostConfig.Binds}} {{range .Mounts}}{{.Type}} {{.Source}} {{.Destination}} {{.RW}},{{end}}' old | sed 's/^null/[]/')" \
+		"[] bind $SHARE/u/there /x true,bind $SHARE/u/new /y false,"
+	mv "$SHARE/u/there" "$SHARE/u/gone"
+	rmdir "$SHARE/u/new" "$SHARE/u/mp"
+	elsewhere
+	for how in old young reader made; do
+		run d start -a "$how"
+		[ "$status" -ne 0 ]
+	done
+	assert_eq "$(find "$SECRET" -newer "$SHARE/u.old/gone/f" -mindepth 1 -name '[tnm]*')" ""
+	[ ! -e "$SECRET/there" ]
+	[ ! -e "$SECRET/new" ]
+	[ ! -e "$SECRET/mp" ]
+	back_again
+	mv "$SHARE/u/gone" "$SHARE/u/there"
+	mkdir "$SHARE/u/new"
+	run -0 d start -a old
+	run -0 d start -a young
+	assert_eq "$output" $'here\nshared'
+	run -1 d start -a reader # /x is that of old, which is the last one, and may be written
+	run -0 d run --rm --network none -v "$SHARE/u/there:/x:rw,cached,rprivate,z" "$IMAGE" cat /x/f
+	assert_eq "$output" here
+	run -125 d run --rm --network none -v "$SHARE/u/there:/x:nonsense" "$IMAGE" true
+	assert_has "$output" "invalid mode: nonsense"
+	drm old young reader made raw
+	rm -rf "$SHARE/u"
+}
+
 @test "E38 E39 M3 M9 files and directories of the engine's host are refused, read-only too" {
 	run -125 d run --rm --network none -v /etc/docker/daemon.json:/mnt/daemon.json "$IMAGE" true
 	assert_has "$output" "mounts denied: The path /etc/docker/daemon.json is not shared"
