@@ -2,8 +2,9 @@
 /*
  * On the host: kill the workers of a monitor, each time at another moment of its life.
  * usage: killer MONITOR-PID notify|procview|both N MAX-MICROSECONDS
- * One life in eight is of 5 ms at least: a call whose worker is killed 64 times before it can answer gets EIO, as
- * documented, and with a maximum of 0 no life would be long enough for an answer. Prints how many it killed.
+ * One life in eight is of 5 ms at least, CAISSON_TEST_SLOW times as much: a call whose worker is killed 64 times before it
+ * can answer gets EIO, as documented, and with a maximum of 0 no life would be long enough for an answer. Prints how many it
+ * killed.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -50,7 +51,8 @@ int main(int argc, char **argv)
 {
 	static const char *const names[] = { "notify", "procview" };
 	int last[2] = { 0, 0 }, killed[2] = { 0, 0 }, monitor, n;
-	unsigned seed, max;
+	const char *factor = getenv("CAISSON_TEST_SLOW");
+	unsigned seed, max, slow = factor ? (unsigned)atoi(factor) : 1;
 
 	if (argc != 5)
 		return 2;
@@ -74,7 +76,7 @@ int main(int argc, char **argv)
 			(void)usleep(200);
 			continue;
 		}
-		(void)usleep((useconds_t)rand_r(&seed) % (max + 1) + (killed[k] % 8 == 7 ? 5000 : 0));
+		(void)usleep((useconds_t)rand_r(&seed) % (max + 1) + (killed[k] % 8 == 7 ? 5000 * slow : 0));
 		if (kill(pid, SIGKILL) == 0)
 			killed[k]++;
 		last[k] = pid;
