@@ -110,7 +110,7 @@ struct emu_input {
 	uint64_t tasks;	    /* processes and threads in the container */
 	uint64_t uptime_us; /* since the container started */
 	uint64_t idle_us;   /* kept by emu_idle_update(); 0: what of uptime_us was not used */
-	uint64_t boot_time; /* seconds since the epoch at which it started */
+	uint64_t boot_time; /* seconds since the epoch at which it started, by the clock as it is set now */
 	double load[3];	    /* kept by emu_load_update() */
 	const char *id;	    /* the container's */
 	const char *host_product_uuid; /* NULL: the host has none */

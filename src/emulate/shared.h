@@ -19,7 +19,7 @@ struct emu_params {
 	uint32_t base;	    /* the container's range */
 	uint32_t cgroup_v2; /* which files the cgroup fds lead to */
 	uint64_t start_us;  /* CLOCK_BOOTTIME when the container started */
-	uint64_t boot_time; /* seconds since the epoch, then */
+	uint64_t boot_time; /* seconds since the epoch, then; the clock may be set later on */
 	uint64_t cpu_start_us;
 	uint32_t resource_view;		/* sysinfo(2) is trapped */
 	uint32_t devices;		/* EMU_DEV_*: what mknod(2) may make besides the harmless ones */

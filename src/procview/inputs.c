@@ -105,7 +105,7 @@ void inputs_open(struct inputs *in, struct view_shared *shared, const int dir[DI
 {
 	bool v2 = shared->params.cgroup_v2;
 
-	*in = (struct inputs){ .shared = shared, .buf = buf, .size = size };
+	*in = (struct inputs){ .shared = shared, .buf = buf, .size = size, .boot_time = shared->params.boot_time };
 	for (unsigned i = 0; i < IN_N; i++)
 		in->file[i] = open_below(dir[files[i].dir], v2 ? files[i].v2 : files[i].v1);
 	for (unsigned i = 0; i < INPUTS_LEVELS; i++)
@@ -330,6 +330,23 @@ static void collect_idle(struct view_shared *s, uint64_t now_us, struct emu_inpu
 	s->idle_cpu_us = cpu;
 }
 
+/*
+ * When the container started, by the host's clock as it is set now: it may have been stepped since. The two clocks are
+ * read one after the other, so that the second differs from time to time: an answer that is off by no more stays.
+ */
+static uint64_t boot_time_now(struct inputs *in, uint64_t uptime_us)
+{
+	struct timespec ts;
+	uint64_t now_us, start;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	now_us = (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	start = now_us > uptime_us ? (now_us - uptime_us) / 1000000 : 0;
+	if (start > in->boot_time + 1 || in->boot_time > start + 1)
+		in->boot_time = start;
+	return in->boot_time;
+}
+
 void inputs_collect(void *arg, const struct emu_row *row, struct emu_input *ret)
 {
 	struct inputs *in = arg;
@@ -370,7 +387,7 @@ void inputs_collect(void *arg, const struct emu_row *row, struct emu_input *ret)
 	(void)clock_gettime(CLOCK_BOOTTIME, &ts);
 	now_us = (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 	ret->uptime_us = now_us > params->start_us ? now_us - params->start_us : 0;
-	ret->boot_time = params->boot_time;
+	ret->boot_time = boot_time_now(in, ret->uptime_us);
 	ret->id = params->id;
 	if (need & NEED_LOAD)
 		collect_load(in->shared, now_us, ret);

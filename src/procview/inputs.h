@@ -43,6 +43,7 @@ struct inputs {
 	int memory_max[INPUTS_LEVELS], swap_max[INPUTS_LEVELS], cpu_max[INPUTS_LEVELS], cpu_period[INPUTS_LEVELS];
 	char *buf; /* texts of one collection */
 	size_t size;
+	uint64_t boot_time; /* as told last */
 };
 
 /*

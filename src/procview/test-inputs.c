@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -141,6 +142,45 @@ static void v1_numbers(void **state)
 	assert_true(in.memory_limit == UINT64_MAX && in.swap_limit == UINT64_MAX);
 }
 
+static uint64_t now_us(clockid_t clock)
+{
+	struct timespec ts;
+
+	assert_int_equal(clock_gettime(clock, &ts), 0);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/*
+ * That the clock has been stepped by so many seconds is the same as that the container started so much later. Each
+ * answer holds until it is off by more than one second, also one that is not the first.
+ */
+static void boot_time_follows_the_clock(void **state)
+{
+	static const struct {
+		int later, told;
+	} steps[] = { { 0, 0 }, { 1, 0 }, { -1, 0 }, { 2, 2 }, { 1, 2 }, { 0, 0 }, { 5, 5 }, { -5, -5 } };
+	const struct emu_row row = { .path = "stat" };
+	const int64_t start = (int64_t)(now_us(CLOCK_REALTIME) / 1000000) - 10; /* this machine is up for longer */
+	int dir[DIR_N];
+	struct emu_input out;
+	struct inputs in;
+
+	(void)state;
+	for (unsigned i = 0; i < DIR_N; i++)
+		dir[i] = dir_fd;
+	shared->params.boot_time = (uint64_t)start;
+	inputs_open(&in, shared, dir, buf, sizeof buf);
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		/* in the middle of a second, so that it does not matter how much time passes between two clocks */
+		uint64_t ago = now_us(CLOCK_REALTIME) - (uint64_t)(start + steps[i].later) * 1000000 - 500000;
+
+		shared->params.start_us = now_us(CLOCK_BOOTTIME) - ago;
+		inputs_collect(&in, &row, &out);
+		assert_int_equal((int64_t)out.boot_time - start, steps[i].told);
+	}
+	inputs_close(&in);
+}
+
 /* Longer than the buffer: cut, and terminated. */
 static void long_texts_are_cut(void **state)
 {
@@ -193,6 +233,7 @@ int main(void)
 		T(nothing_there_is_no_limit),
 		T(v2_numbers),
 		T(v1_numbers),
+		T(boot_time_follows_the_clock),
 		T(long_texts_are_cut),
 		T(first_values_are_the_rows_own_or_the_hosts),
 	};

@@ -423,6 +423,23 @@ static void check_writes(const struct fixture *f)
 	free(big);
 }
 
+/* `echo 34 >>` counts as `echo 34 >`, with no trace of the end that FUSE puts it at. */
+static void check_appends(const struct fixture *f)
+{
+	const char *path = path_of(f, ROW_INT);
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+	char out[256];
+
+	CHILD_CHECK(put(path, O_APPEND, "123456\n") == 7 && put(path, O_APPEND, "34\n") == 3);
+	CHILD_CHECK(by_sendfile(path, out, sizeof out, false) == 3 && strcmp(out, "34\n") == 0);
+	CHILD_CHECK(put(path, O_APPEND, "nonsense") == -EINVAL && slurp(path, out, sizeof out) == 3);
+	/* as the descriptor is when it is written to */
+	CHILD_CHECK(fd >= 0 && write(fd, "6\n", 2) == 2 && write(fd, "7\n", 2) == 2); /* the second: ignored */
+	CHILD_CHECK(slurp(path, out, sizeof out) == 2 && strcmp(out, "6\n") == 0);
+	CHILD_CHECK(fcntl(fd, F_SETFL, O_APPEND) == 0 && write(fd, "8\n", 2) == 2);
+	CHILD_CHECK(slurp(path, out, sizeof out) == 2 && strcmp(out, "8\n") == 0);
+}
+
 static void check_attributes(const struct fixture *f)
 {
 	const char *path = path_of(f, ROW_INT);
@@ -488,6 +505,7 @@ static void splice_and_sendfile_see_values_as_they_are(void **state)
 static void writes_are_judged_and_nothing_else_changes_a_value(void **state)
 {
 	in_container(*state, check_writes);
+	in_container(*state, check_appends);
 }
 
 static void attributes_are_those_of_procfs(void **state)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests and answers without a kernel: bounds, replays, directories. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -52,14 +53,20 @@ static int32_t ask(enum view_conn conn)
 	return out.error;
 }
 
-static size_t make_write(uint64_t unique, size_t row, uint64_t offset, const char *text, uint32_t claimed)
+static size_t make_write_by(uint32_t open_flags, uint64_t unique, size_t row, uint64_t offset, const char *text,
+			    uint32_t claimed)
 {
 	uint8_t body[4096 + sizeof(struct fuse_write_in)];
-	struct fuse_write_in in = { .offset = offset, .size = claimed };
+	struct fuse_write_in in = { .offset = offset, .size = claimed, .flags = open_flags };
 
 	memcpy(body, &in, sizeof in);
 	memcpy(body + sizeof in, text, strlen(text));
 	return make(FUSE_WRITE, unique, row + 2, body, sizeof in + strlen(text));
+}
+
+static size_t make_write(uint64_t unique, size_t row, uint64_t offset, const char *text, uint32_t claimed)
+{
+	return make_write_by(O_WRONLY, unique, row, offset, text, claimed);
 }
 
 static void short_requests_are_refused(void **state)
@@ -123,6 +130,29 @@ static void a_replayed_write_counts_once(void **state)
 		}
 		assert_int_equal(v->text[v->current][0], (char)('0' + unique / 2));
 	}
+}
+
+/* The kernel puts what is appended at the file's end; what is written elsewhere on purpose stays without effect. */
+static void an_appended_value_is_one_at_the_beginning(void **state)
+{
+	const struct view_value *v = &shared.value[ROW_INT];
+
+	(void)state;
+	make_write(2, ROW_INT, 5, "12\n", 3);
+	assert_int_equal(ask(VIEW_SYSCTL), 0);
+	assert_memory_equal(v->text[v->current], "4711\n", 5);
+	make_write_by(O_WRONLY | O_APPEND, 4, ROW_INT, 5, "12\n", 3);
+	assert_int_equal(ask(VIEW_SYSCTL), 0);
+	assert_int_equal(v->len[v->current], 3);
+	assert_memory_equal(v->text[v->current], "12\n", 3);
+	make_write_by(O_RDWR | O_APPEND, 6, ROW_INT, 3, "x\n", 2);
+	assert_int_equal(ask(VIEW_SYSCTL), -EINVAL);
+	for (int replay = 0; replay < 3; replay++) {
+		make_write_by(O_WRONLY | O_APPEND, 8, ROW_COUNTER, 2, "+", 1);
+		assert_int_equal(ask(VIEW_SYSCTL), 0);
+	}
+	v = &shared.value[ROW_COUNTER];
+	assert_int_equal(v->text[v->current][0], '1');
 }
 
 static void what_is_not_of_a_connection_is_not_there(void **state)
@@ -205,7 +235,7 @@ int main(void)
 		T(short_requests_are_refused),		 T(a_write_is_no_longer_than_its_request),
 		T(a_replayed_write_counts_once),	 T(what_is_not_of_a_connection_is_not_there),
 		T(some_requests_get_no_answer),		 T(a_directory_comes_in_pieces),
-		T(a_table_that_is_too_large_is_refused),
+		T(a_table_that_is_too_large_is_refused), T(an_appended_value_is_one_at_the_beginning),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

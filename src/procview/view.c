@@ -351,6 +351,16 @@ static void answer_open(const struct view *v, enum view_conn conn, const struct 
 	}
 }
 
+/*
+ * Sysctls count only what is written at their beginning, and know no O_APPEND: `echo 1 >>` writes there too. FUSE puts
+ * such a write at the end of the file instead, all of them: further ones of the same descriptor cannot be told from
+ * the first, and count as well.
+ */
+static bool is_at_beginning(const struct wire_request *req)
+{
+	return req->io.offset == 0 || (req->io.open_flags & O_APPEND);
+}
+
 static void answer_io(struct view *v, enum view_conn conn, const struct wire_request *req, struct wire_answer *a)
 {
 	const struct emu_row *row;
@@ -367,7 +377,7 @@ static void answer_io(struct view *v, enum view_conn conn, const struct wire_req
 		wire_error(a, req->unique, -EIO); /* as procfs for a file that cannot be written to */
 	else if (!(row->mode & 0222))
 		wire_error(a, req->unique, -EPERM);
-	else if (req->io.offset != 0)
+	else if (!is_at_beginning(req))
 		wire_written(a, req->unique, req->io.size); /* accepted and ignored, as by the kernel */
 	else
 		write_value(v, i, req, a);

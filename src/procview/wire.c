@@ -66,6 +66,7 @@ static int decode_body(const uint8_t *body, size_t len, struct wire_request *ret
 			return -EINVAL;
 		ret->io.offset = in.write.offset;
 		ret->io.size = in.write.size;
+		ret->io.open_flags = in.write.flags;
 		ret->io.data = (const char *)body + sizeof in.write;
 		return 0;
 	default:

@@ -25,8 +25,9 @@ struct wire_request {
 		struct {
 			uint64_t offset;
 			uint32_t size;
-			const char *data; /* WRITE: size bytes, points into the request */
-		} io;			  /* READ, WRITE, READDIR, READDIRPLUS */
+			uint32_t open_flags; /* WRITE: O_* of the descriptor, as they are now */
+			const char *data;    /* WRITE: size bytes, points into the request */
+		} io;			     /* READ, WRITE, READDIR, READDIRPLUS */
 	};
 };
 

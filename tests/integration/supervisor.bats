@@ -223,6 +223,8 @@ awake() {
 	run -0 s sysctl -w kernel.panic=77
 	run -0 s cat /proc/sys/kernel/panic
 	assert_eq "$output" 77
+	run -0 s sh -c 'echo 33 >/proc/sys/vm/swappiness && echo 34 >>/proc/sys/vm/swappiness && cat /proc/sys/vm/swappiness'
+	assert_eq "$output" 34
 	run -0 d exec bb cat /proc/sys/kernel/panic
 	[ "$output" != 77 ]
 	assert_eq "$(cat /proc/sys/kernel/panic)" "$before"
