@@ -15,7 +15,9 @@ deps:
 $(BUILD)/build.ninja:
 	$(MESON) setup $(BUILD) --prefix=$(PREFIX)
 
+# A prefix that is named is that of a build directory which is there already as well.
 build: $(BUILD)/build.ninja
+	$(if $(filter file,$(origin PREFIX)),,$(MESON) configure $(BUILD) -Dprefix=$(PREFIX))
 	$(MESON) compile -C $(BUILD)
 
 demo: deps build

@@ -75,8 +75,8 @@ build() {
 
 # Each cmocka test counts, not each program; a program that dies without a verdict counts as one failure.
 count_unit() {
-	local code out p f
-	meson test -C "$CAISSON_BUILD" --no-rebuild --print-errorlogs --suite unit --suite replay >"$LOGS/unit.log" 2>&1
+	local code out p f s
+	meson test -C "$CAISSON_BUILD" --no-rebuild --print-errorlogs --suite unit --suite replay --suite style >"$LOGS/unit.log" 2>&1
 	[ -s "$CAISSON_BUILD/meson-logs/testlog.json" ] || {
 		tail -20 "$LOGS/unit.log"
 		failed=$((failed + 1))
@@ -85,11 +85,17 @@ count_unit() {
 	while IFS=$'\t' read -r name code out; do
 		p=$(printf '%b' "$out" | sed -n 's/.*\[  PASSED  \] \([0-9]*\) test.*/\1/p' | awk '{n += $1} END {print n + 0}')
 		f=$(printf '%b' "$out" | sed -n 's/.*\[  FAILED  \] \([0-9]*\) test.*/\1/p' | awk '{n += $1} END {print n + 0}')
+		s=$(printf '%b' "$out" | sed -n 's/.*\[  SKIPPED \] \([0-9]*\) test.*/\1/p' | awk '{n += $1} END {print n + 0}')
 		case $code in
-		OK) [ "$p" -gt 0 ] || p=1 ;;
+		OK)
+			[ $((p + s)) -gt 0 ] || p=1
+			skipped=$((skipped + s))
+			[ "$s" -eq 0 ] || say "skipped: unit $name: $(printf '%b' "$out" | sed -n 's/.*\[  SKIPPED \] \([a-z_][a-z0-9_]*\).*/\1/p' | sort -u | tr '\n' ' ')"
+			;;
 		SKIP)
 			p=0
 			skipped=$((skipped + 1))
+			say "skipped: unit $name"
 			;;
 		*)
 			[ "$f" -gt 0 ] || f=1

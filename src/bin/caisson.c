@@ -48,7 +48,7 @@ static void usage(FILE *f)
 	      "usage: caisson [global options] COMMAND [options] [arguments]\n\n"
 	      "global options:\n"
 	      "  --root DIR          state of containers (default " DEFAULT_ROOT ")\n"
-	      "  --settings FILE     settings (default /etc/caisson/admin-settings.json)\n"
+	      "  --settings FILE|DIR settings (default: those in /etc/caisson)\n"
 	      "  --log FILE          log to FILE as well as stderr\n"
 	      "  --log-format FMT    text (default) or json\n"
 	      "  --systemd-cgroup    make control groups with systemd\n"

@@ -252,7 +252,9 @@ killed_rt() {
 		.root.path = "rootfs/../rootfs"
 		.process.env = ["=x", "NOEQUALS", ""]
 	ROWS
-	[ ! -e /caisson-esc ] && [ ! -e "$OCI/b/caisson-esc" ] && [ ! -e "$OCI/caisson-esc" ]
+	[ ! -e /caisson-esc ]
+	[ ! -e "$OCI/b/caisson-esc" ]
+	[ ! -e "$OCI/caisson-esc" ]
 }
 
 @test "bad container ids are refused by every command, and touch nothing" {

@@ -78,7 +78,8 @@ refuses() {
 	d run -d --name aa --network none --runtime io.containerd.runc.v2 "$IMAGE" sleep 600
 	d run -d --name bb --network none --runtime runc --privileged "$IMAGE" sleep 600
 	a=$(d exec aa cat /proc/self/uid_map) b=$(d exec bb cat /proc/self/uid_map)
-	assert_idmap "$a" && assert_idmap "$b"
+	assert_idmap "$a"
+	assert_idmap "$b"
 	refute_match "$(awk '{print $2}' <<<"$a")" "^$(awk '{print $2}' <<<"$b")$"
 	assert_eq "$(d inspect -f '{{.HostConfig.Runtime}}' aa bb)" $'sysbox-runc\nsysbox-runc'
 	d exec bb mount -t tmpfs none /mnt

@@ -108,6 +108,14 @@ reaped() {
 	assert_has "$output" "ok stop"
 }
 
+@test "U18 the cleaner needs no more commands than the guides list for it" {
+	permit "own({images: [{image: \"$REG/ci/suite:1\"}, {image: \"$REG/testcontainers/ryuk:*\",
+		commandList: {type: \"allow\", commands: [\"ps\", \"rm\", \"images\", \"rmi\", \"image prune\", \"network*\", \"volume*\"]}}]})"
+	run -0 flow "$HOST_SOCK"
+	assert_has "$output" "ok stop"
+	eventually 30 reaped
+}
+
 @test "E72 E77 the commands that the suite needs are enough" {
 	permit "img([\"$REG/ci/suite:1\", \"$REG/testcontainers/ryuk:*\"]) | cmd(\"allow\"; [\"container*\", \"network*\", \"info\", \"images\", \"inspect\", \"pull\", \"rmi\", \"volume ls\"])"
 	run -0 flow "$HOST_SOCK"
