@@ -258,11 +258,11 @@ static int open_sockets_of_containers(struct guard *g, struct relay *relay, stru
 					      .gid = g->gid,
 					      .say = say };
 	struct trust_config trust = { .state_dir = g->options.state, .say = say, .built = was_built, .ctx = g };
-	struct grants *opened = NULL;
+	struct grants *opened = g->host.grants;
 	struct built *built = g->host.built;
 	int r = 0;
 
-	if (!g->options.state || g->host.grants ||
+	if (!g->options.state || g->sockets ||
 	    (s->socket.n_images == 0 && faccessat(g->state_fd, "grants", F_OK, 0) < 0))
 		return 0;
 	free(g->helper);
@@ -275,13 +275,14 @@ static int open_sockets_of_containers(struct guard *g, struct relay *relay, stru
 	g->host.built = built;
 	if (r == 0 && !g->host.trust)
 		r = trust_new(&trust, &g->host.trust, e);
-	if (r == 0)
+	/* What failed at an earlier time is tried again. */
+	if (r == 0 && !opened)
 		r = grants_open(&grants, &opened, e);
 	if (r < 0)
 		return r;
 	g->host.grants = opened;
 	r = relay_sockets(relay, e);
-	return r < 0 ? r : socket_watch_new(g->client, opened, built, &g->sockets, e);
+	return r < 0 ? r : socket_watch_new(g->client, opened, built, say, &g->sockets, e);
 }
 
 static void notify_reloading(void)

@@ -270,6 +270,25 @@ static int note_dirs(struct work *w, const char *path, struct err *e)
 	return 0;
 }
 
+/* After an uninstall that left something, the numbers of the files that are still known have gaps. */
+static void free_name(const struct work *w, char *name, size_t size)
+{
+	bool taken = true;
+
+	for (size_t n = 0; taken; n++) {
+		const json_t *entry;
+		size_t i;
+
+		(void)snprintf(name, size, "%zu.before", n);
+		taken = false;
+		json_array_foreach(w->files, i, entry) {
+			const char *other = json_string_value(json_object_get(entry, "backup"));
+
+			taken |= other && strcmp(other, name) == 0;
+		}
+	}
+}
+
 static int keep_before(const struct work *w, json_t *entry, const struct seen *s, struct err *e)
 {
 	_cleanup_close_ int dir = -EBADF;
@@ -291,7 +310,7 @@ static int keep_before(const struct work *w, json_t *entry, const struct seen *s
 		return json_object_set_new(entry, "target", json_string(s->text)) < 0
 			       ? err_set(e, EINVAL, "a symbolic link that is not text")
 			       : 0;
-	(void)snprintf(name, sizeof name, "%zu.before", json_array_size(w->files));
+	free_name(w, name, sizeof name);
 	(void)json_object_set_new(entry, "backup", json_string(name));
 	r = open_state(w, true, &dir, e);
 	if (r == 0)

@@ -24,6 +24,7 @@
 struct audit {
 	const char *file;	    /* NULL: none */
 	int fd;			    /* of the file */
+	bool torn;		    /* it ends within a line: no space was left */
 	int socket;		    /* to the journal; -EBADF: none */
 	struct sockaddr_un address; /* of the journal */
 };
@@ -43,6 +44,7 @@ static int open_file(struct audit *a, struct err *e)
 		return err_sys(e, errno, "audit file %s", a->file);
 	(void)fd_close(a->fd);
 	a->fd = fd;
+	a->torn = false;
 	return 0;
 }
 
@@ -144,6 +146,7 @@ static json_t *event_json(const struct audit_event *ev)
 static int write_file(struct audit *a, const json_t *event, struct err *e)
 {
 	_cleanup_free_ char *line = json_dumps(event, JSON_COMPACT);
+	struct stat before, after;
 	size_t n;
 	int r;
 
@@ -156,7 +159,13 @@ static int write_file(struct audit *a, const json_t *event, struct err *e)
 	}
 	n = strlen(line);
 	line[n] = '\n'; /* instead of the NUL: one write */
-	r = io_write_all(a->fd, line, n + 1);
+	r = a->torn ? io_write_all(a->fd, "\n", 1) : 0;
+	if (r == 0) {
+		bool sized = fstat(a->fd, &before) == 0;
+
+		r = io_write_all(a->fd, line, n + 1);
+		a->torn = r < 0 && sized && fstat(a->fd, &after) == 0 && after.st_size > before.st_size;
+	}
 	return r < 0 ? err_sys(e, -r, "audit file %s", a->file) : 0;
 }
 

@@ -12,7 +12,8 @@
 #include "codec/json-read.h"
 #include "http/h1.h"
 
-#define ANSWER_MAX  (4u << 20)
+#define ANSWER_MAX  (8u << 20)
+#define READ_MAX    (ANSWER_MAX + H1_HEAD_MAX)
 #define DEADLINE_MS 10000
 
 struct judge_engine {
@@ -154,8 +155,10 @@ static ssize_t read_more(struct question *q)
 		size_t size = q->size ? q->size * 2 : 16384;
 		char *buf;
 
-		if (q->len > ANSWER_MAX + H1_HEAD_MAX)
+		if (q->len == READ_MAX)
 			return -EFBIG;
+		if (size > READ_MAX)
+			size = READ_MAX;
 		buf = realloc(q->buf, size);
 		if (!buf)
 			return -ENOMEM;
@@ -288,7 +291,10 @@ static int ask(struct judge_engine *en, struct question *q, const struct engine_
 
 static int fail(struct err *e, const char *path, int r, struct err *why)
 {
-	if (!why->code)
+	if (r == -EFBIG)
+		(void)err_set(why, EFBIG, "its answer has more than %u MiB; are there very long labels?",
+			      ANSWER_MAX >> 20);
+	else if (!why->code)
 		(void)err_sys(why, -r, "asking the engine");
 	return err_set(e, r == -ETIMEDOUT ? ETIMEDOUT : EIO, "asking the engine for %s: %s", path, why->msg);
 }

@@ -9,7 +9,7 @@
 /*
  * Questions to the engine that a decision needs (is this volume an alias of a host path? which runtime has that
  * container?). Each is a GET on a connection of its own to the engine's socket, with a deadline of 10 s and an
- * answer of at most 4 MiB, read by the strict JSON reader. Blocking: called from a worker thread of the relay,
+ * answer of at most 8 MiB, read by the strict JSON reader. Blocking: called from a worker thread of the relay,
  * never from its event loop.
  */
 struct judge_engine;

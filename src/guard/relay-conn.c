@@ -28,6 +28,9 @@ void exchange_free(struct relay *r, struct exchange *x)
 	free(x->engine);
 	if (x->grant)
 		grants_unref(r->config->host->grants, x->grant);
+	/* The engine has not heard of it. From PHASE_WAIT on it may make the container, whoever waits for the answer. */
+	if (*x->q.socket_token && x->phase < PHASE_WAIT)
+		grants_drop(r->config->host->grants, x->q.socket_token);
 	judge_request_done(&x->q);
 	free(x->v.answer);
 	policy_unref(x->policy);

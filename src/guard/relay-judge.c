@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "codec/json-read.h"
 #include "guard/relay-internal.h"
+#include "guard/socket-watch.h"
 #include "socket/grants.h"
 
 #define THREADS	   6
@@ -130,6 +131,24 @@ static void give_session_time(const struct exchange *x)
 		}
 }
 
+/*
+ * A socket that its client does not wait for until the engine has answered is dropped only after a while: one user of the
+ * host must not have them all. What is made through a container's socket has a limit of its own (rules-socket.c).
+ */
+static void limit_sockets(struct exchange *x)
+{
+	struct grants *grants = x->relay->config->host->grants;
+	char message[512];
+	struct err e = { 0 };
+
+	if (x->grant || !*x->q.socket_token || grants_owner(grants, x->q.socket_token, x->peer.uid, &e) == 0)
+		return;
+	(void)snprintf(message, sizeof message,
+		       "enhanced container isolation: %.300s; start some, or remove them and wait %d minutes",
+		       e.msg, SOCKET_UNUSED_S / 60);
+	set_refusal(&x->v, 503, "docker socket", message);
+}
+
 void exchange_judge(struct exchange *x)
 {
 	struct err e = { 0 };
@@ -139,6 +158,8 @@ void exchange_judge(struct exchange *x)
 	if (x->policy->settings.enabled && needs_checks(x->q.route))
 		engine_check_settle(x->relay->config->check);
 	judge(&x->q, &x->v);
+	if (x->v.what == JUDGE_PASS)
+		limit_sockets(x);
 	if (x->v.what == JUDGE_REFUSE)
 		give_session_time(x);
 	if (x->v.what != JUDGE_PASS)

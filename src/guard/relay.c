@@ -76,7 +76,7 @@ int relay_sockets(struct relay *r, struct err *e)
 {
 	int error = watch(r, &r->grants, WATCH_GRANTS, grants_event_fd(r->config->host->grants));
 
-	if (error < 0)
+	if (error < 0 && error != -EEXIST)
 		return err_sys(e, -error, "Docker sockets of containers");
 	sockets_update(r);
 	return 0;

@@ -63,7 +63,7 @@ int relay_new(const struct relay_config *config, struct settings *settings, stru
  */
 int relay_set_settings(struct relay *r, struct settings *settings, struct err *e);
 
-/* relay_sockets() - judge_host.grants was set: serve the sockets of containers as well. */
+/* relay_sockets() - judge_host.grants was set: serve the sockets of containers as well. Once more is no error. */
 int relay_sockets(struct relay *r, struct err *e);
 
 /* relay_run() - serve until relay_stop() and the end of what was being answered, at most 2 s later. */

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -19,7 +20,6 @@
 #define AWAY_MS	   1000 /* between looks for an engine that is not there */
 #define BURST_MS   500	/* removals come in bursts */
 #define SWEEP_MS   300000
-#define UNUSED_S   600
 
 /* {"type":["container"],"event":["destroy"]} */
 #define EVENTS "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22destroy%22%5D%7D"
@@ -28,6 +28,8 @@ struct socket_watch {
 	struct judge_engine *engine;
 	struct grants *grants;
 	struct built *built;
+	void (*say)(void *ctx, const char *message);
+	bool told; /* that the list cannot be read */
 	pthread_t thread;
 	int wake_fd;
 	atomic_bool ending;
@@ -35,7 +37,8 @@ struct socket_watch {
 
 struct sweep {
 	struct socket_watch *watch;
-	const json_t *containers;
+	const json_t *containers; /* NULL: it cannot be read */
+	time_t asked;		  /* when it was asked for */
 	char (*drop)[GRANT_TOKEN_LEN + 1];
 	size_t n, size;
 };
@@ -70,15 +73,40 @@ static bool is_mounted(struct grants *grants, const json_t *containers, const ch
 	return false;
 }
 
+/*
+ * The list is older than the grants are now: that a container is not in it is no proof. Its id has one meaning for ever.
+ * Return: 1 it is gone, 0 it may be there, -ETIMEDOUT.
+ */
+static int is_gone(struct sweep *s, const char *id)
+{
+	char path[128];
+	json_t *container;
+	struct err e = { 0 };
+	int r;
+
+	if (s->containers && has_container(s->containers, id))
+		return 0;
+	(void)snprintf(path, sizeof path, "/containers/%s/json", id);
+	r = engine_get(s->watch->engine, path, &container, &e);
+	if (r == 0)
+		json_decref(container);
+	return r == -ETIMEDOUT ? r : r == -ENOENT;
+}
+
 static int look_at(void *ctx, struct grant *grant)
 {
 	struct sweep *s = ctx;
-	bool used = *grant->container ? has_container(s->containers, grant->container)
-				      : time(NULL) - grant->created < UNUSED_S ||
-						is_mounted(s->watch->grants, s->containers, grant->token);
+	int gone;
 
-	if (used)
-		return 0;
+	if (s->watch->ending)
+		return 1;
+	if (*grant->container)
+		gone = is_gone(s, grant->container);
+	else
+		gone = s->containers && s->asked - grant->created >= SOCKET_UNUSED_S &&
+		       !is_mounted(s->watch->grants, s->containers, grant->token);
+	if (gone <= 0)
+		return gone; /* the others would not be answered for either */
 	if (s->n == s->size) {
 		size_t size = s->size ? s->size * 2 : 16;
 		void *more = reallocarray(s->drop, size, sizeof *s->drop);
@@ -99,19 +127,41 @@ static int count_one(void *ctx, struct grant *grant)
 	return 1; /* one is enough */
 }
 
+static void tell(struct socket_watch *w, const struct err *e)
+{
+	char text[1200];
+
+	if (w->told)
+		return;
+	w->told = true;
+	(void)snprintf(text, sizeof text,
+		       "Docker sockets of containers that were never started are kept until the engine's list of "
+		       "containers can be read again: %s",
+		       e->msg);
+	w->say(NULL, text);
+}
+
 static void sweep(struct socket_watch *w)
 {
-	struct sweep s = { .watch = w };
+	struct sweep s = { .watch = w, .asked = time(NULL) };
 	struct err e = { 0 };
-	json_t *containers;
+	json_t *containers = NULL;
 	size_t any = 0;
 
 	(void)grants_each(w->grants, count_one, &any);
-	if (!any || engine_get(w->engine, "/containers/json?all=1", &containers, &e) < 0)
+	if (!any)
 		return;
-	s.containers = containers;
-	if (json_is_array(containers))
-		(void)grants_each(w->grants, look_at, &s);
+	if (engine_get(w->engine, "/containers/json?all=1", &containers, &e) == 0 && !json_is_array(containers))
+		(void)err_set(&e, EIO, "it is no list");
+	if (e.code == ETIMEDOUT)
+		return;
+	if (e.code) {
+		tell(w, &e);
+	} else {
+		w->told = false;
+		s.containers = containers;
+	}
+	(void)grants_each(w->grants, look_at, &s);
 	for (size_t i = 0; i < s.n; i++)
 		grants_drop(w->grants, s.drop[i]);
 	free(s.drop);
@@ -187,7 +237,7 @@ void socket_watch_built(struct socket_watch *w)
 }
 
 int socket_watch_new(struct judge_engine *engine, struct grants *grants, struct built *built,
-		     struct socket_watch **ret, struct err *e)
+		     void (*say)(void *ctx, const char *message), struct socket_watch **ret, struct err *e)
 {
 	struct socket_watch *w = calloc(1, sizeof *w);
 	pthread_attr_t attr;
@@ -198,6 +248,7 @@ int socket_watch_new(struct judge_engine *engine, struct grants *grants, struct 
 	w->engine = engine;
 	w->grants = grants;
 	w->built = built;
+	w->say = say;
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->wake_fd < 0) {
 		r = errno;

@@ -8,15 +8,19 @@
 
 /*
  * A container's socket ends with the container. On a thread of its own: whenever the engine says that containers were
- * removed, when it comes back, and every few minutes, the grants are held against the containers that there are. One whose
- * container is gone is dropped; so is one that no container has mounted ten minutes after it was made. Nothing is
- * dropped while the engine does not answer.
+ * removed, when it comes back, and every few minutes, the grants are held against the containers that there are. One that
+ * is not among them, and that the engine does not know by its id either, is dropped. Containers are users' work, and may be
+ * such that the list cannot be read: then each is asked for by its id, and @say is told. What was not started after
+ * SOCKET_UNUSED_S is dropped as well, when the list says that no container has it mounted. Nothing is dropped while the
+ * engine does not answer.
  */
 struct socket_watch;
 
-/* socket_watch_new() - start the thread. @engine, @grants, @built: borrowed. */
+#define SOCKET_UNUSED_S 600
+
+/* socket_watch_new() - start the thread. @engine, @grants, @built: borrowed. @say: called on it. */
 int socket_watch_new(struct judge_engine *engine, struct grants *grants, struct built *built,
-		     struct socket_watch **ret, struct err *e);
+		     void (*say)(void *ctx, const char *message), struct socket_watch **ret, struct err *e);
 
 /* socket_watch_built() - built_look() is to be called, on the thread. */
 void socket_watch_built(struct socket_watch *w);

@@ -8,6 +8,8 @@
 
 #include "base/cleanup.h"
 
+#define TARGET_PAIRS_MAX (TARGET_QUERY_MAX + TARGET_NAMES_MAX)
+
 static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 static const char path_literals[] = "!$&'()*+,;=:@/"; /* besides: what RFC 3986 lets stand in a path */
 
@@ -96,11 +98,11 @@ static const char *take_version(char **path, const char **ret)
 
 static const char *parse_query(const char *s, struct judge_pair *pairs, size_t *n, char **out)
 {
+	size_t names = 0, others = 0;
+
 	while (*s) {
 		char *key = *out, *value = NULL;
 
-		if (*n == TARGET_QUERY_MAX)
-			return "the query has too many parameters";
 		for (; *s && *s != '&';) {
 			bool literal = *s != '%';
 			int c = next_byte(&s);
@@ -123,6 +125,9 @@ static const char *parse_query(const char *s, struct judge_pair *pairs, size_t *
 			return "the query ends in an ampersand";
 		if (*key == '\0')
 			return "the query has a parameter without a name";
+		++*(strcmp(key, "names") == 0 ? &names : &others);
+		if (names > TARGET_NAMES_MAX || others > TARGET_QUERY_MAX)
+			return "the query has too many parameters";
 		pairs[(*n)++] = (struct judge_pair){ .key = key, .value = value ? value : *out - 1 };
 	}
 	return NULL;
@@ -140,7 +145,8 @@ const char *target_parse(const char *raw, struct judge_request *q)
 		return "the target is too long";
 	for (const char *s = raw; *s; s++)
 		n_pairs += *s == '&';
-	n_pairs = n_pairs > TARGET_QUERY_MAX ? TARGET_QUERY_MAX : n_pairs;
+	/* One more than there may be is seen before it is written down. */
+	n_pairs = n_pairs > TARGET_PAIRS_MAX ? TARGET_PAIRS_MAX : n_pairs;
 	/* Decoding never lengthens; each parameter may need two terminators more than it has separators. */
 	heap = malloc(n_pairs * sizeof *pairs + len + 2 * n_pairs + 2);
 	if (!heap)

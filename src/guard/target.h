@@ -13,7 +13,8 @@
  */
 
 #define TARGET_MAX	 (64u << 10)
-#define TARGET_QUERY_MAX 256 /* parameters */
+#define TARGET_QUERY_MAX 256  /* parameters, */
+#define TARGET_NAMES_MAX 4096 /* and "names", one for each image of `docker save` */
 
 /*
  * target_parse() - fill in version, path, query and heap of @q; nothing else is touched.

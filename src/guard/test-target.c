@@ -101,6 +101,40 @@ static void targets_are_canonical_or_refused(void **state)
 	}
 }
 
+/* @n times "names", @others of others. Return: what target_parse() says. */
+static const char *parse_many(unsigned n, unsigned others)
+{
+	_cleanup_free_ char *raw = malloc(16 + (size_t)n * 8 + (size_t)others * 4);
+	struct judge_request q = { 0 };
+	const char *why;
+	char *at = raw;
+
+	assert_non_null(raw);
+	at = stpcpy(at, "/images/get?z");
+	for (unsigned i = 0; i < n; i++)
+		at = stpcpy(at, "&names=a");
+	for (unsigned i = 1; i < others; i++)
+		at = stpcpy(at, "&b=c");
+	why = target_parse(raw, &q);
+	if (!why)
+		assert_int_equal(q.n_query, n + others);
+	judge_request_done(&q);
+	return why;
+}
+
+/* docker save sends one for each image. */
+static void only_names_repeat_often(void **state)
+{
+	static const char many[] = "the query has too many parameters";
+
+	(void)state;
+	assert_null(parse_many(TARGET_NAMES_MAX, TARGET_QUERY_MAX));
+	assert_null(parse_many(0, TARGET_QUERY_MAX));
+	assert_string_equal(parse_many(TARGET_NAMES_MAX + 1, 1), many);
+	assert_string_equal(parse_many(0, TARGET_QUERY_MAX + 1), many);
+	assert_string_equal(parse_many(TARGET_NAMES_MAX, TARGET_QUERY_MAX + 1), many);
+}
+
 static void parameters_are_replaced_and_removed(void **state)
 {
 	const struct judge_pair set[] = { { "b", "2" }, { "c", NULL }, { "d", "3" } };
@@ -208,6 +242,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(targets_are_canonical_or_refused),
+		cmocka_unit_test(only_names_repeat_often),
 		cmocka_unit_test(parameters_are_replaced_and_removed),
 		cmocka_unit_test(routes_are_found),
 		cmocka_unit_test(no_route_hides_another),

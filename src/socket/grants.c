@@ -35,6 +35,8 @@ struct end {
 	unsigned refs;
 	int fd;
 	struct grant_counts counts;
+	uid_t owner;   /* grants_owner() */
+	bool owned;    /* it is known */
 	bool counted;  /* more than its record says */
 	bool unsynced; /* its record is to be on the disk for certain */
 };
@@ -533,6 +535,29 @@ int grants_new(struct grants *g, const struct grant *proto, char **ret_path,
 	*ret_path = TAKE_PTR(path);
 	memcpy(ret_token, grant.token, sizeof grant.token);
 	return 0;
+}
+
+int grants_owner(struct grants *g, const char *token, uid_t uid, struct err *e)
+{
+	struct item **slot;
+	unsigned waiting = 0;
+
+	lock(g);
+	for (size_t i = 0; i < g->n; i++) {
+		const struct item *item = g->items[i];
+
+		waiting += item->end->owned && item->end->owner == uid && !*item->grant.container;
+	}
+	slot = find(g, token);
+	if (slot && waiting < GRANTS_WAITING_MAX) {
+		(*slot)->end->owner = uid;
+		(*slot)->end->owned = true;
+	}
+	unlock(g);
+	return waiting < GRANTS_WAITING_MAX
+		       ? 0
+		       : err_set(e, EUSERS, "%u containers of user %u that have a Docker socket were not started",
+				 waiting, uid);
 }
 
 static bool same(const char *a, const char *b)

@@ -36,7 +36,8 @@
  */
 struct grants;
 
-#define GRANTS_MAX 4096
+#define GRANTS_MAX	   4096
+#define GRANTS_WAITING_MAX 256 /* of one user, not started yet */
 
 struct grant {
 	char token[GRANT_TOKEN_LEN + 1];
@@ -83,6 +84,13 @@ void grants_close(struct grants *g); /* the keeper goes on */
  */
 int grants_new(struct grants *g, const struct grant *proto, char **ret_path,
 	       char ret_token[static GRANT_TOKEN_LEN + 1], struct err *e);
+
+/*
+ * grants_owner() - the host's user @uid asked for this one, as long as it is not started: not known any more after the
+ * next grants_open(). Return: 0, also for unknown tokens; -EUSERS: GRANTS_WAITING_MAX are waiting for that user already,
+ * and this one is to be dropped.
+ */
+int grants_owner(struct grants *g, const char *token, uid_t uid, struct err *e);
 
 /*
  * grants_bind() - this container, and no other, has it from now on; image_id, entry, digest and derived of @proto

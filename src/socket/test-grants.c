@@ -920,6 +920,35 @@ static void test_limit(void **state)
 	grants_close(g);
 }
 
+static int new_of(struct grants *g, uid_t uid, char token[static GRANT_TOKEN_LEN + 1])
+{
+	assert_int_equal(new_grant(g, token), 0);
+	return grants_owner(g, token, uid, &err);
+}
+
+/* So many that wait are one user's; those that were started or are gone do not count. */
+static void test_waiting(void **state)
+{
+	char first[GRANT_TOKEN_LEN + 1], token[GRANT_TOKEN_LEN + 1];
+	struct grants *g = open_grants();
+
+	(void)state;
+	assert_int_equal(new_of(g, 7, first), 0);
+	for (unsigned i = 1; i < GRANTS_WAITING_MAX; i++)
+		assert_int_equal(new_of(g, 7, token), 0);
+	assert_int_equal(new_of(g, 7, token), -EUSERS);
+	assert_string_equal(err.msg, "256 containers of user 7 that have a Docker socket were not started");
+	grants_drop(g, token);
+	assert_int_equal(new_of(g, 8, token), 0);
+	assert_int_equal(grants_bind(g, first, "aa", &proto, &err), 0);
+	assert_int_equal(new_of(g, 7, token), 0);
+	assert_int_equal(new_of(g, 7, first), -EUSERS);
+	grants_drop(g, token);
+	grants_drop(g, first);
+	assert_int_equal(new_of(g, 7, token), 0);
+	grants_close(g);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -937,6 +966,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_peers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_waiting, setup, teardown),
 	};
 
 	if (argc == 3 && strcmp(argv[1], "--keep") == 0)

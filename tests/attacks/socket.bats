@@ -533,3 +533,104 @@ grant_file() {
 	done
 	rm -f "$SHARE/a/docker.sock"
 }
+
+# engine_between MODE - the guard speaks to the engine through this: it answers questions about images after a second (slow),
+# or takes orders for containers with a socket and hangs up without having made them (mute)
+engine_between() {
+	cat >"$ENGINE/between.py" <<'PY'
+import socket, sys, threading, time
+here, there, mode = sys.argv[1:]
+def pump(a, b):
+    try:
+        while data := a.recv(65536):
+            b.sendall(data)
+        b.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+def serve(c):
+    head = c.recv(65536)
+    if mode == "mute" and head.startswith(b"POST /containers/create") and b"docker.sock" in head:
+        c.close()
+        return
+    if mode == "slow" and head.startswith(b"GET /images/"):
+        time.sleep(1)
+    e = socket.socket(socket.AF_UNIX)
+    e.connect(there)
+    e.sendall(head)
+    threading.Thread(target=pump, args=(c, e), daemon=True).start()
+    pump(e, c)
+    c.close()
+    e.close()
+s = socket.socket(socket.AF_UNIX)
+s.bind(here)
+s.listen(512)
+while True:
+    threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
+PY
+	guard_stop
+	rm -f "$ENGINE/guard-state/grants"/*.json
+	spawn "$ENGINE/between.log" "$PYTHON" "$ENGINE/between.py" "$ENGINE/between" "$ENGINE_SOCK" "$1" >"$ENGINE/between.pid"
+	eventually 5 test -S "$ENGINE/between"
+	ENGINE_SOCK=$ENGINE/between guard_start
+}
+
+engine_between_end() {
+	kill "$(cat "$ENGINE/between.pid")"
+	rm -f "$ENGINE/between"
+	guard_stop
+	rm -f "$ENGINE/guard-state/grants"/*.json
+	guard_start
+}
+
+# orders N [WAIT] - containers that have the socket, each ordered by a connection of its own, which is closed at once, or by
+# WAIT after the answer; prints how many had which status
+orders() {
+	"$PYTHON" - "$GUARD_SOCK" "$TOOL:1" "$@" <<'PY'
+import collections, json, socket, sys
+path, image, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
+body = json.dumps({"Image": image, "Cmd": ["true"], "HostConfig": {"Binds": ["/var/run/docker.sock:/s"]}}).encode()
+seen = collections.Counter()
+for _ in range(n):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(path)
+    s.sendall(b"POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    if len(sys.argv) > 4:
+        seen[s.recv(65536)[9:12].decode()] += 1
+    s.close()
+print(*("%s:%d" % x for x in sorted(seen.items())))
+PY
+}
+
+# records - how many sockets there are
+records() {
+	find "$ENGINE/guard-state/grants" -name '*.json' | wc -l
+}
+
+@test "sockets for containers that are never made: none is kept for who leaves at once, and nobody gets all of them" {
+	local -a nobody=(setpriv --reuid 65534 --regid 65534 --groups "$(stat -c %g "$GUARD_SOCK")")
+	one() {
+		[ "$(records)" = 1 ]
+	}
+	engine_between slow
+	orders 12
+	# All of them are judged: who waits is answered behind them.
+	run -0 orders 1 wait
+	assert_eq "$output" 201:1
+	eventually 10 one || fail "$(records) sockets"
+	engine_between_end
+	# The engine may have made what it did not answer for: these are kept for a while, so many of one user.
+	engine_between mute
+	run -0 orders 260 wait
+	assert_eq "$output" "502:256 503:4"
+	assert_eq "$(records)" 256
+	api "$GUARD_SOCK" POST /containers/create "{\"Image\":\"$TOOL:1\",\"HostConfig\":{\"Binds\":[\"$HOST_SOCK:/s\"]}}"
+	assert_eq "$STATUS $(jq -r .message <<<"$output")" "503 enhanced container isolation: 256 containers of user 0 that have a Docker socket were not started; start some, or remove them and wait 10 minutes"
+	assert_eq "$(records)" 256
+	d create --name bb "$TOOL:1"
+	# Others are served.
+	run -0 "${nobody[@]}" curl -sS -o /dev/null -w '%{http_code}' --unix-socket "$GUARD_SOCK" -H 'Content-Type: application/json' \
+		--data-binary "{\"Image\":\"$TOOL:1\",\"HostConfig\":{\"Binds\":[\"$HOST_SOCK:/s\"]}}" http://d/containers/create
+	assert_eq "$output" 502
+	assert_eq "$(records)" 257
+	engine_between_end
+}

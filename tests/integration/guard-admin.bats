@@ -636,6 +636,20 @@ tree() {
 	assert_eq "$(cat "$R/etc/caisson/admin-settings.json")" '{"caisson": {}}'
 }
 
+@test "install: again, after something was left: what was there before the first time is still known" {
+	host again
+	mkdir -p "$R/etc/systemd/system/containerd.service.d"
+	echo '# theirs' >"$R/etc/systemd/system/containerd.service.d/caisson.conf"
+	echo '{}' >"$R/etc/docker/daemon.json"
+	run -0 ctl install --root "$R"
+	echo '{"mine": 1}' >"$R/etc/docker/daemon.json"
+	run -1 ctl uninstall --root "$R"
+	run -0 ctl install --root "$R"
+	run -0 ctl uninstall --root "$R"
+	assert_eq "$(cat "$R/etc/docker/daemon.json")" '{}'
+	assert_eq "$(cat "$R/etc/systemd/system/containerd.service.d/caisson.conf")" '# theirs'
+}
+
 @test "install: refuses where the guard would not be in between, and leaves through no link" {
 	host d
 	run_refused() {

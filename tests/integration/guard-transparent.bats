@@ -573,6 +573,34 @@ guard_stays_without_journal() {
 	journal_guard_stop
 }
 
+@test "the audit file: behind a line that there was no space for, the next one is whole" {
+	local n=0
+	JDIR=$ENGINE/small
+	JGUARD=$ENGINE/small.sock
+	mkdir "$JDIR"
+	mount -t tmpfs -o size=8k none "$JDIR"
+	head -c 4096 /dev/zero >"$JDIR/filler"
+	spawn "$ENGINE/small.log" "$CAISSON_GUARD" --listen "unix://$JGUARD" --engine "unix://$ENGINE_SOCK" --settings "$ENGINE/guard" \
+		--audit "$JDIR/a" >"$ENGINE/small.pid"
+	eventually 5 test -S "$JGUARD"
+	until grep -q "audit file $JDIR/a: no space left on device" "$ENGINE/small.log" || [ $((n += 1)) -gt 60 ]; do
+		create_json '{"HostConfig":{"PidMode":"host"}}'
+	done
+	cp "$JDIR/a" "$ENGINE/torn.log"
+	rm "$JDIR/filler"
+	create_json '{"HostConfig":{"PidMode":"host"}}'
+	create_json '{"HostConfig":{"PidMode":"host"}}'
+	cp "$JDIR/a" "$ENGINE/whole.log"
+	kill "$(cat "$ENGINE/small.pid")"
+	eventually 10 ended "$(cat "$ENGINE/small.pid")"
+	umount "$JDIR"
+	assert_eq "$(stat -c %s "$ENGINE/torn.log")" 4096
+	n=$(wc -l <"$ENGINE/torn.log")
+	assert_eq "$(tail -n 2 "$ENGINE/whole.log" | jq -r .rule | xargs)" "namespaces namespaces"
+	assert_eq "$(wc -l <"$ENGINE/whole.log")" $((n + 3))
+	refute_match "$(cat "$ENGINE/whole.log")" $'\n\n'
+}
+
 @test "socket activation and READY=1" {
 	local dir=$ENGINE/act
 	mkdir -p "$dir"

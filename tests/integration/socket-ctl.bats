@@ -308,3 +308,22 @@ more() {
 	sleep 1
 	assert_eq "$(asked GET)" "$get"
 }
+
+@test "sockets that could not be watched over at once are so after the next reload" {
+	command -v strace || skip "no strace"
+	# The fifth is the one by which the watching thread is woken up.
+	printf '#!/bin/sh\nexec strace -D -o /dev/null -e trace=eventfd2 -e inject=eventfd2:error=EMFILE:when=5 "%s" "$@"\n' \
+		"$CAISSON_GUARD" >"$ENGINE/short"
+	chmod +x "$ENGINE/short"
+	guard_stop
+	rm -rf "$ENGINE/guard-state/grants"
+	cp "$ENGINE/base.json" "$GUARD_SETTINGS"
+	CAISSON_GUARD=$ENGINE/short guard_start
+	permit "img([\"$TOOL:1\"])"
+	eventually 5 grep -q "watching containers: too many open files" "$ENGINE/guard.log"
+	permit "img([\"$TOOL:1\"])"
+	assert_eq "$(grep -c "watching containers" "$ENGINE/guard.log")" 1
+	allowed aa "$TOOL:1"
+	rawd rm -f aa
+	eventually 10 no_grants
+}
