@@ -294,6 +294,8 @@ int judge_commit(struct judge_request *q, struct judge_verdict *v)
 	/* An image has no HostConfig; the engine ignores one. */
 	if (r == 0)
 		r = host_namespaces(&j);
+	if (r == 0)
+		r = socket_changes(&j);
 	if (r == 0 && q->grant && !q->body && !(q->body = json_object()))
 		r = refuse(&j, 503, "memory", "out of memory");
 	return r < 0 || !q->grant ? r : socket_labels(&j, false);

@@ -27,11 +27,18 @@ int judge_image_create(struct judge_request *q, struct judge_verdict *v)
 					     "message",	  "platform", "registry" };
 	static const char *const repeatable[] = { "changes" };
 	struct judging j = { .q = q, .v = v };
-	const char *source = query_get(q, "fromSrc");
+	const char *source = query_get(q, "fromSrc"), *image = query_get(q, "fromImage");
 	int r = query_closed(&j, known, ARRAY_SIZE(known), repeatable, ARRAY_SIZE(repeatable));
 
-	if (r < 0 || !source || !*source || strcmp(source, "-") == 0)
+	if (r == 0)
+		r = socket_changes(&j);
+	if (r < 0 || !source || !*source)
 		return r;
+	if (image && *image)
+		return refuse(&j, 400, "image import",
+			      "enhanced container isolation: either fromImage, to pull, or fromSrc, to import");
+	if (strcmp(source, "-") == 0)
+		return 0;
 	return refuse(
 		&j, 403, "image import",
 		"enhanced container isolation: importing from an address is blocked, as the engine would fetch it "
@@ -62,7 +69,7 @@ static int judge_build_network(struct judging *j, const char *mode)
 	int r;
 
 	if (!mode)
-		return 0;
+		return socket_network(j, "");
 	if (strncmp(mode, prefix, sizeof prefix - 1) == 0)
 		return container_ours(j, mode + sizeof prefix - 1, NULL);
 	r = network_named(j, mode);
@@ -162,6 +169,9 @@ int judge_grpc(struct judge_request *q, struct judge_verdict *v)
 	struct judging j = { .q = q, .v = v };
 
 	if (builds_are_isolated(&j) < 0)
+		return -EPERM;
+	/* Steps that name no network are in the engine's default one. */
+	if (socket_network(&j, "") < 0)
 		return -EPERM;
 	if (q->host->builds_are_closed)
 		return 0;

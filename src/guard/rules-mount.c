@@ -359,12 +359,28 @@ static const struct field mount_fields[] = {
 };
 const struct shape mount_shape = { mount_fields, ARRAY_SIZE(mount_fields), false };
 
+/* The engine puts them on a volume that it makes, as by POST /volumes/create. */
+static int volume_labels(struct judging *j, json_t *mount)
+{
+	json_t *options = json_object_get(mount, "VolumeOptions");
+
+	if (!j->q->grant)
+		(void)json_object_del(json_object_get(options, "Labels"), SCOPE_LABEL);
+	if (!j->q->grant)
+		return 0;
+	if (!options && json_object_set_new(mount, "VolumeOptions", options = json_object()) < 0)
+		return refuse_here(j, 503, "memory", "out of memory");
+	return socket_label(j, options);
+}
+
 static int judge_volume_mount(struct judging *j, json_t *mount, const char *name)
 {
 	_cleanup_free_ char *device = NULL;
-	int r = volume_named(j, name, &device);
+	int r = *name ? volume_named(j, name, &device) : 0;
 	json_t *options;
 
+	if (r == 0)
+		r = volume_labels(j, mount);
 	if (r < 0 || !device)
 		return r;
 	options = json_object_get(mount, "VolumeOptions");
@@ -403,7 +419,7 @@ static int judge_mount(struct judging *j, json_t *mount)
 		return r < 0 ? r : set_string(j, s, path);
 	}
 	if (strcmp(type, "volume") == 0)
-		return *source ? judge_volume_mount(j, mount, source) : 0;
+		return judge_volume_mount(j, mount, source);
 	if (strcmp(type, "tmpfs") == 0)
 		return *source ? refuse_here(j, 400, "mounts", "a tmpfs has no Source") : 0;
 	if (strcmp(type, "image") == 0)

@@ -68,11 +68,22 @@ static int set_label(struct judging *j, json_t *body, const char *key, const cha
 	return json_object_set_new(labels, key, json_string(value)) < 0 ? no_memory(j) : 0;
 }
 
+int socket_label(struct judging *j, json_t *object)
+{
+	const struct judge_request *q = j->q;
+	int r = 0;
+
+	for (size_t i = 0; i < q->n_entries; i++)
+		for (size_t k = 0; k < q->entries[i]->create.n_labels && r == 0; k++)
+			r = set_label(j, object, q->entries[i]->create.labels[k].key,
+				      q->entries[i]->create.labels[k].value);
+	return r < 0 ? r : set_label(j, object, SCOPE_LABEL, q->grant->scope);
+}
+
 int socket_labels(struct judging *j, bool from_image)
 {
 	const struct judge_request *q = j->q;
 	json_t *labels = json_object_get(q->body, "Labels");
-	int r = 0;
 
 	if (!q->grant) {
 		(void)json_object_del(labels, SCOPE_LABEL);
@@ -81,11 +92,43 @@ int socket_labels(struct judging *j, bool from_image)
 			       ? set_label(j, q->body, SCOPE_LABEL, "")
 			       : 0;
 	}
-	for (size_t i = 0; i < q->n_entries; i++)
-		for (size_t k = 0; k < q->entries[i]->create.n_labels && r == 0; k++)
-			r = set_label(j, q->body, q->entries[i]->create.labels[k].key,
-				      q->entries[i]->create.labels[k].value);
-	return r < 0 ? r : set_label(j, q->body, SCOPE_LABEL, q->grant->scope);
+	return socket_label(j, q->body);
+}
+
+/*
+ * "LABEL" among the instructions of a commit or an import would be stronger than the labels of its body. A line can be
+ * broken, and several be in one.
+ */
+int socket_changes(struct judging *j)
+{
+	const struct judge_request *q = j->q;
+
+	for (size_t i = 0; q->grant && i < q->n_query; i++) {
+		const char *value = q->query[i].value + strspn(q->query[i].value, " \t\r\n\v\f");
+
+		if (strcmp(q->query[i].key, "changes") != 0)
+			continue;
+		if (strncasecmp(value, "label", 5) == 0 || strpbrk(value, "\r\n\\`") || *value == '#')
+			return refuse(
+				j, 403, "docker socket request",
+				ECI
+				"instruction \"%.128s\" is blocked for this container's Docker socket: labels are "
+				"set by the guard, and an instruction has one line",
+				value);
+	}
+	return 0;
+}
+
+/* Their tasks are made elsewhere, by the engine: what "create" demands could not be put on them. */
+int socket_service(struct judging *j)
+{
+	for (size_t i = 0; i < j->q->n_entries; i++) {
+		const struct socket_create *c = &j->q->entries[i]->create;
+
+		if (c->no_privileged || c->no_binds || c->networks || c->name_prefix || c->n_labels)
+			return refuse_made(j, j->q->entries[i], "a service");
+	}
+	return 0;
 }
 
 int socket_name(struct judging *j, const char *name)
@@ -284,6 +327,11 @@ int socket_build(struct judging *j)
 		labels = json_object();
 	else if (json_read("labels", text, strlen(text), &labels, &e) < 0 || !json_is_object(labels))
 		return refuse(j, 400, "request target", ECI "the labels are not a JSON object");
+	for (size_t i = 0; q->grant && i < q->n_entries; i++)
+		for (size_t k = 0; k < q->entries[i]->create.n_labels; k++)
+			if (json_object_set_new(labels, q->entries[i]->create.labels[k].key,
+						json_string(q->entries[i]->create.labels[k].value)) < 0)
+				return no_memory(j);
 	if ((q->grant && json_object_set_new(labels, SCOPE_LABEL, json_string(q->grant->scope)) < 0) ||
 	    (*q->build_number && json_object_set_new(labels, BUILT_LABEL, json_string(q->build_number)) < 0) ||
 	    !(q->made_filters = json_dumps(labels, JSON_COMPACT)))

@@ -308,9 +308,11 @@ int socket_start(struct judging *j, const json_t *inspect)
 
 static int route_index(const struct judge_request *q)
 {
-	const char *from = strcmp(q->route->name, "image_create") == 0 ? query_get(q, "fromSrc") : NULL;
+	const char *image = query_get(q, "fromImage"), *from = query_get(q, "fromSrc");
+	/* The engine pulls as soon as there is an image, whatever else there is. */
+	bool imports = strcmp(q->route->name, "image_create") == 0 && from && *from && !(image && *image);
 
-	return docker_route_index(from && *from ? "image_import" : q->route->name);
+	return docker_route_index(imports ? "image_import" : q->route->name);
 }
 
 int socket_blocked(struct judging *j, const char *what)

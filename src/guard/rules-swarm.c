@@ -130,6 +130,8 @@ int judge_service(struct judge_request *q, struct judge_verdict *v)
 			"(caissonctl install)");
 	if (!q->body)
 		return refuse_here(&j, 400, "request body", "a service's specification is needed");
+	if (socket_service(&j) < 0)
+		return -EPERM;
 	task = member_fold(q->body, "TaskTemplate");
 	container = member_fold(task, "ContainerSpec");
 	j.image = json_string_value(member_fold(container, "Image"));

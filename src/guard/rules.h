@@ -264,6 +264,13 @@ int own_judge(struct judging *j);
 /* socket_labels() - of the body: the scope, and what the entry wants. @from_image: an image brings labels as well. */
 int socket_labels(struct judging *j, bool from_image);
 
+/* socket_label() - the same labels for another @object that has "Labels"; for requests of a grant only. */
+int socket_label(struct judging *j, json_t *object);
+
+/* socket_changes() - are the "changes" of the query such as do not undo that? socket_service() - may services be made? */
+int socket_changes(struct judging *j);
+int socket_service(struct judging *j);
+
 /* socket_name(), socket_network(), socket_powers() - are these within the entry's "create"? @config: HostConfig and the like. */
 int socket_name(struct judging *j, const char *name);
 int socket_network(struct judging *j, const char *name);

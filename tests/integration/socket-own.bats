@@ -174,6 +174,56 @@ made() {
 	assert_eq "$STATUS" 201 "$output"
 }
 
+@test "L32 U20 what create demands holds for builds, services, commits and volumes of mounts, too" {
+	entry 'create: {networks: ["ci-*"], labels: {owner: "ci"}}'
+	both
+	# Without a word about networks a build has the engine's default one.
+	printf 'FROM scratch\n' >"$ENGINE/Dockerfile"
+	tar -C "$ENGINE" -cf "$ENGINE/ctx.tar" Dockerfile
+	build() {
+		timeout 60 "$DOCKER" exec -i aa curl -sS --unix-socket "$HOST_SOCK" -H 'Content-Type: application/x-tar' -H Expect: \
+			--data-binary @- -w '\n%{http_code}' "http://docker/build$1" <"$ENGINE/ctx.tar"
+	}
+	run -0 build ''
+	assert_eq "${lines[-1]}" 403 "$output"
+	assert_has "$output" 'network \"bridge\" is blocked'
+	run -0 build '?networkmode=none'
+	assert_eq "${lines[-1]}" 200 "$output"
+	sock_api aa POST /services/create "{\"Name\":\"evil\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"$IMAGE\",\"CapabilityAdd\":[\"CAP_SYS_ADMIN\"]}}}"
+	assert_eq "$STATUS" 403 "$output"
+	assert_has "$output" 'a service is blocked for what is made through'
+	# Labels: what is demanded wins, wherever labels can be said.
+	sock_api aa POST '/containers/create?name=cc' "$(made '"HostConfig":{"NetworkMode":"none","Mounts":[{"Type":"volume","Source":"vv","Target":"/x","VolumeOptions":{"Labels":{"io.caisson.scope":"forged","owner":"me","mine":"1"}}}]}')"
+	assert_eq "$STATUS" 201 "$output"
+	run rawd volume inspect -f '{{.Labels.owner}} {{.Labels.mine}} {{index .Labels "io.caisson.scope"}}' vv
+	assert_match "$output" '^ci 1 [0-9a-f]{32}$'
+	for c in 'LABEL owner=me' ' label owner=me' $'ENV a=b\nLABEL owner=me' $'LA\\\nBEL owner=me'; do
+		sock_api aa POST "/commit?container=cc&repo=made&tag=1&changes=$(jq -rn --arg c "$c" '$c | @uri')" '{}'
+		assert_eq "$STATUS" 403 "$c: $output"
+		assert_has "$output" "labels are set by the guard"
+	done
+	sock_api aa POST '/commit?container=cc&repo=made&tag=1&changes=ENV%20a=b' '{"Labels":{"owner":"me"}}'
+	assert_eq "$STATUS" 201 "$output"
+	assert_eq "$(rawd image inspect -f '{{.Config.Labels.owner}} {{.Config.Env}}' made:1 | tr -s ' ')" "$(printf 'ci [%s]' "$(rawd image inspect -f '{{join .Config.Env " "}}' made:1)")"
+	drm cc
+	rawd rmi made:1 >/dev/null
+	rawd volume rm vv >/dev/null
+}
+
+@test "E72 a pull is a pull, whatever else its query says" {
+	permit "cmd(\"deny\"; [\"pull\"]) | own({images: [{image: \"$TOOL:1\"}]})"
+	allowed aa "$TOOL:1"
+	for q in 'fromImage=no.such/x&tag=1' 'fromImage=no.such/x&tag=1&fromSrc=-' 'fromSrc=-&fromImage=no.such/x'; do
+		sock_api aa POST "/images/create?$q"
+		assert_eq "$STATUS" 403 "$q: $output"
+		assert_has "$output" "is blocked; if you wish to allow it"
+	done
+	permit "cmd(\"deny\"; [\"exec\"]) | own({images: [{image: \"$TOOL:1\"}]})"
+	sock_api aa POST '/images/create?fromImage=no.such/x&tag=1&fromSrc=-'
+	assert_eq "$STATUS" 400 "$output"
+	assert_has "$output" "either fromImage"
+}
+
 @test "L32 create.binds false: no host paths by any encoding, volumes stay" {
 	local m
 	entry 'create: {binds: false}'
