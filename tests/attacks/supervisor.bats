@@ -262,7 +262,8 @@ in_private_ns() {
 	assert_has "$output" end
 	refute_has "$output" WRONG
 	# The same names on the host.
-	[ ! -e /elsewhere ] && [ ! -e /swap ]
+	[ ! -e /elsewhere ]
+	[ ! -e /swap ]
 }
 
 @test "A79 the same with links to places of the host" {
