@@ -45,9 +45,17 @@ static int slurp(pid_t pid, const char *file, char *buf, size_t size)
 
 static int is_runtime(pid_t pid)
 {
-	char comm[64];
+	char comm[64], path[64], exe[256];
+	ssize_t n;
 
-	return slurp(pid, "comm", comm, sizeof comm) > 0 && strncmp(comm, name, strlen(name)) == 0;
+	if (slurp(pid, "comm", comm, sizeof comm) <= 0 || strncmp(comm, name, strlen(name)) != 0)
+		return 0;
+	/* execve(2) changes the name last: with a program of the container's it is that already. */
+	(void)snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+	n = readlink(path, exe, sizeof exe - 1);
+	if (n > 0)
+		exe[n] = '\0';
+	return n <= 0 || access(exe, F_OK) < 0;
 }
 
 static void look(pid_t pid)
