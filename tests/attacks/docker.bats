@@ -22,6 +22,7 @@ teardown_file() {
 
 setup() {
 	TOOLS=$CAISSON_TEST_RUN/tools
+	OCI=$ENGINE # for capture
 	UP=../../../../../../../../../..
 }
 
@@ -128,7 +129,8 @@ image() {
 	ln -s "$UP$HOST/dir" "$ENGINE/img/data/rel"
 	ln -s "$UP$HOST/dir" "$ENGINE/img/vol"
 	tar -C "$ENGINE/img" --numeric-owner -c . | d import -c 'VOLUME /data' -c 'VOLUME /vol' - links >/dev/null
-	capture timeout 40 "$DOCKER" run --rm --network none --runtime sysbox-runc links sh -c 'cat /data/abs /data/rel/marker /vol/marker; find / -xdev -name marker'
+	capture timeout 40 "$DOCKER" run --rm --network none --runtime sysbox-runc links sh -c 'cat /data/abs /data/rel/marker /vol/marker; find / -xdev -name marker; ls /data; echo end'
+	assert_match "$output" $'\nabs\nrel\nend$'
 	refute_has "$output" "host marker"
 	rm -rf "$ENGINE/img"
 }

@@ -358,12 +358,16 @@ teardown() {
 }
 
 @test "thirty short containers at the same time leave nothing" {
-	local before
+	local before i pid bad=0
 	before=$(engine_snapshot)
 	for i in $(seq 30); do
 		bg_run drun -- true
 	done
-	bg_wait
+	for pid in "${BG[@]}"; do
+		wait "$pid" || bad=$((bad + 1))
+	done
+	BG=()
+	assert_eq "$bad" 0 "containers that failed"
 	same() { diff <(printf '%s\n' "$before") <(engine_snapshot); }
 	eventually 10 same || same
 }

@@ -67,9 +67,11 @@ refused() {
 @test "E40 a volume that aliases a host directory by an overlay is refused" {
 	mkdir -p "$ENGINE/empty"
 	d volume create -o type=overlay -o "o=lowerdir=/etc:$ENGINE/empty" -o device=overlay v1
-	run d run --rm --network none -v v1:/x "$IMAGE" ls /x
-	[ "$status" -ne 0 ]
+	run -125 d run --rm --network none -v v1:/x "$IMAGE" ls /x
+	assert_has "$output" "restricted host mount"
 	refute_has "$output" hostname
+	run -0 d run --rm --network none --runtime runc -v v1:/x "$IMAGE" ls /x
+	assert_has "$output" hostname "control: the volume shows the host's directory"
 }
 
 @test "E38 a link inside the share that points out of it is refused" {
@@ -168,11 +170,14 @@ refused() {
 	chmod 0600 "$dir/secret"
 	run drun -v "$dir:/mnt" -- sh -c 'touch /mnt/x'
 	[ "$status" -ne 0 ]
+	assert_has "$output" "touch: /mnt/x: Permission denied"
 	run drun -v "$dir:/mnt" -- cat /mnt/secret
 	[ "$status" -ne 0 ]
+	assert_has "$output" "'/mnt/secret': Permission denied"
 	refute_has "$output" secret$'\n'
 	run drun --privileged -v "$dir:/mnt" -- sh -c 'chmod 0777 /mnt || chown 0 /mnt/secret'
 	[ "$status" -ne 0 ]
+	assert_match "$output" 'chmod: .*not permitted.*chown: .*not permitted'
 	assert_eq "$(stat -c %a "$dir")" 755
 }
 
@@ -221,12 +226,14 @@ refused() {
 	d volume create v1
 	run drun --privileged -v v1:/mnt:ro -- sh -c 'mount -o remount,bind,rw /mnt; mount -o remount,rw /mnt; touch /mnt/x'
 	[ "$status" -ne 0 ]
+	assert_has "$output" "touch: /mnt/x: Read-only file system"
 	[ ! -e "$(d volume inspect -f '{{.Mountpoint}}' v1)/x" ]
 }
 
 @test "E84 a read-only root file system can not be remounted writable" {
 	run drun --privileged --read-only -- sh -c 'mount -o remount,rw /; mount -o remount,bind,rw /; touch /x'
 	[ "$status" -ne 0 ]
+	assert_has "$output" "touch: /x: Read-only file system"
 }
 
 @test "E85 neither a bind of it, nor a new namespace, nor a chroot makes it writable" {
