@@ -281,6 +281,29 @@ static int open_files(struct create *c, struct err *e)
 	return c->start_fd < 0 ? c->start_fd : 0;
 }
 
+/* Does the container with state directory @dir run in the user namespace that is joined? */
+static bool is_joined(void *ctx, const char *dir)
+{
+	const struct create *c = ctx;
+	_cleanup_free_ char *root = strdup(dir);
+	_cleanup_(container_done) struct container other = CONTAINER_EMPTY;
+	_cleanup_close_ int userns = -EBADF;
+	struct runtime rt = *c->rt;
+	char *slash = root ? strrchr(root, '/') : NULL;
+	struct stat ours, theirs;
+
+	if (!slash)
+		return false;
+	*slash = '\0';
+	rt.root = root;
+	if (container_load(&rt, slash + 1, false, &other, NULL) < 0 || other.init.fd < 0)
+		return false;
+	userns = ns_open(c->rt->proc_fd, other.init.pid, "user", NULL);
+	return userns >= 0 && fstat(userns, &theirs) == 0 && fstat(c->joined.userns_fd, &ours) == 0 &&
+	       ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev &&
+	       pidref_wait_exit(&other.init, 0) == 0;
+}
+
 static int take_ids(struct create *c, struct err *e)
 {
 	const struct ids_pool pool = { c->settings.pool_first, c->settings.pool_count };
@@ -291,7 +314,7 @@ static int take_ids(struct create *c, struct err *e)
 		return r;
 	if (c->joined.userns_fd >= 0) {
 		c->c.base = c->joined.base;
-		r = ids_share(c->ids_fd, c->c.base, c->c.dir, e);
+		r = ids_share(c->ids_fd, c->c.base, c->c.dir, is_joined, c, e);
 	} else {
 		r = ids_alloc(c->ids_fd, c->rt->proc_fd, c->rt->etc_fd, &pool, c->c.dir, &c->c.base, e);
 	}

@@ -136,9 +136,21 @@ static int from_file(struct exec *x, struct err *e)
 	if (r < 0)
 		return err_sys(e, -r, "--process: read %s", x->o->process);
 	r = oci_process_parse(text, len, &x->own, e);
-	if (r == 0)
-		x->process = x->own;
-	return r;
+	if (r < 0)
+		return r;
+	x->process = x->own;
+	/* What it leaves open is the container's, as with runc. */
+	if (!x->own.caps.present)
+		x->process.caps = x->spec.process.caps;
+	if (!x->own.apparmor_profile)
+		x->process.apparmor_profile = x->spec.process.apparmor_profile;
+	if (!x->own.selinux_label)
+		x->process.selinux_label = x->spec.process.selinux_label;
+	if (!x->own.has_oom_score_adj) {
+		x->process.has_oom_score_adj = x->spec.process.has_oom_score_adj;
+		x->process.oom_score_adj = x->spec.process.oom_score_adj;
+	}
+	return 0;
 }
 
 static int check(const struct exec *x, struct err *e)

@@ -294,11 +294,18 @@ int ids_alloc(int ids_fd, int proc_fd, int etc_fd, const struct ids_pool *pool, 
 }
 
 /* Rewrite the owners of BASE without OWNER, and with it once more when ADD. */
-static int change_owners(int ids_fd, uint32_t base, const char *owner, bool add, struct err *e)
+struct company {
+	bool (*is_with)(void *ctx, const char *other);
+	void *ctx;
+};
+
+/* @add: NULL: take it away */
+static int change_owners(int ids_fd, uint32_t base, const char *owner, const struct company *add, struct err *e)
 {
 	_cleanup_free_ char *text = NULL, *out = NULL;
 	_cleanup_close_ int lock = lock_registry(ids_fd, e);
 	const char *other;
+	bool found = !add || !add->is_with;
 	char name[16], *cursor;
 	size_t len = 0;
 	FILE *f;
@@ -317,23 +324,30 @@ static int change_owners(int ids_fd, uint32_t base, const char *owner, bool add,
 		return err_sys(e, ENOMEM, "change id registry entry %s", name);
 	cursor = text;
 	while (idtext_next_slot_owner(&cursor, &other) > 0)
-		if (strcmp(other, owner) != 0)
+		if (strcmp(other, owner) != 0) {
 			fprintf(f, "owner %s\n", other);
+			found = found || add->is_with(add->ctx, other);
+		}
 	if (add)
 		fprintf(f, "owner %s\n", owner);
 	if (fclose(f) != 0)
 		return err_sys(e, ENOMEM, "change id registry entry %s", name);
+	if (!found)
+		return err_set(e, ESRCH, "linux.namespaces: the container to join has ended");
 	return write_slot(ids_fd, base, out, e);
 }
 
-int ids_share(int ids_fd, uint32_t base, const char *owner, struct err *e)
+int ids_share(int ids_fd, uint32_t base, const char *owner, bool (*is_with)(void *ctx, const char *other),
+	      void *ctx, struct err *e)
 {
-	return change_owners(ids_fd, base, owner, true, e);
+	const struct company company = { is_with, ctx };
+
+	return change_owners(ids_fd, base, owner, &company, e);
 }
 
 int ids_free(int ids_fd, uint32_t base, const char *owner, struct err *e)
 {
-	return change_owners(ids_fd, base, owner, false, e);
+	return change_owners(ids_fd, base, owner, NULL, e);
 }
 
 static bool is_owner(int ids_fd, const char *name, const char *owner)

@@ -2,6 +2,7 @@
 #ifndef RUNTIME_IDS_H
 #define RUNTIME_IDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -33,8 +34,12 @@ int ids_open(const char *path, struct err *e);
 int ids_alloc(int ids_fd, int proc_fd, int etc_fd, const struct ids_pool *pool, const char *owner,
 	      uint32_t *ret_base, struct err *e);
 
-/* ids_share() - @owner also uses the range @base, which must be in use. */
-int ids_share(int ids_fd, uint32_t base, const char *owner, struct err *e);
+/*
+ * ids_share() - @owner also uses the range @base, which must be in use. @is_with: asked under the lock, is this owner one
+ * that the new one joins? The range may be somebody else's by now: -ESRCH when none of them is. NULL: it is known.
+ */
+int ids_share(int ids_fd, uint32_t base, const char *owner, bool (*is_with)(void *ctx, const char *other),
+	      void *ctx, struct err *e);
 
 /*
  * ids_owners() - the container ids (last components of the state directories) of all owners of @base.

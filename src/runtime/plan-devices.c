@@ -63,6 +63,26 @@ static bool is_listed(const struct settings *st, const struct oci_device *d)
 	return false;
 }
 
+/* What linux.resources.devices says of it: the last rule that fits counts. Without one it is there and cannot be opened. */
+static struct cgroup_device rule_of(const struct oci_resources *res, const struct oci_device *d)
+{
+	struct cgroup_device ret = { d->type, d->major, d->minor, false, false, true };
+
+	for (size_t i = 0; i < res->n_devices; i++) {
+		const struct oci_device_rule *r = &res->devices[i];
+
+		if ((r->type != 'a' && r->type != d->type) ||
+		    (r->type != 'a' && r->major >= 0 && r->major != d->major) ||
+		    (r->type != 'a' && r->minor >= 0 && r->minor != d->minor))
+			continue;
+		if (r->read || r->type == 'a')
+			ret.read = r->allow;
+		if (r->write || r->type == 'a')
+			ret.write = r->allow;
+	}
+	return ret;
+}
+
 static void put_device(struct plan *p, const struct oci_device *d)
 {
 	for (size_t i = 0; i < p->n_devices; i++)
@@ -103,8 +123,7 @@ int plan_devices(struct plan *p, struct err *e)
 		}
 		if (is_listed(p->settings, &d)) {
 			put_device(p, &d);
-			p->device_rules[p->n_device_rules++] =
-				(struct cgroup_device){ d.type, d.major, d.minor, true, true, true };
+			p->device_rules[p->n_device_rules++] = rule_of(&l->resources, &d);
 			continue;
 		}
 		/* --privileged lists whatever the host has: a container gets none of it (E21). */

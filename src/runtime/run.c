@@ -148,7 +148,8 @@ int run_prepare(const struct run_args *a, char **ret_path, struct err *e)
 	reset_signals();
 	copy_up_cwd(p->cwd);
 	r = confine_personality(a->linux_, e);
-	if (r == 0 && p->caps.present)
+	/* Without a list there are none, as with runc: else root would get all of them by execve(2). */
+	if (r == 0)
 		r = confine_bounding(&p->caps, e);
 	if (r == 0)
 		r = confine_ids(&p->user, e);
@@ -189,6 +190,57 @@ static char *home_of(uint32_t uid)
 	return strdup("HOME=/");
 }
 
+struct variable {
+	char *text; /* owned */
+	size_t name_len, at;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	const struct variable *x = a, *y = b;
+	size_t len = x->name_len < y->name_len ? x->name_len : y->name_len;
+	int r = memcmp(x->text, y->text, len);
+
+	if (r == 0)
+		r = (x->name_len > y->name_len) - (x->name_len < y->name_len);
+	return r != 0 ? r : (x->at > y->at) - (x->at < y->at);
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct variable *x = a, *y = b;
+
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Of several with one name the last counts, as for runc; getenv(3) would take the first. */
+static int drop_overridden(char **env, size_t *n)
+{
+	_cleanup_free_ struct variable *v = calloc(*n + 1, sizeof *v);
+	size_t kept = 0;
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < *n; i++)
+		v[i] = (struct variable){ env[i], strcspn(env[i], "="), i };
+	qsort(v, *n, sizeof *v, by_name);
+	for (size_t i = 0; i < *n; i++) {
+		bool again = i + 1 < *n && v[i + 1].name_len == v[i].name_len &&
+			     memcmp(v[i + 1].text, v[i].text, v[i].name_len) == 0;
+
+		if (again)
+			free(v[i].text);
+		else
+			v[kept++] = v[i];
+	}
+	qsort(v, kept, sizeof *v, by_place);
+	for (size_t i = 0; i < kept; i++)
+		env[i] = v[i].text;
+	env[kept] = NULL;
+	*n = kept;
+	return 0;
+}
+
 static int make_env(const struct run_args *a, char ***ret, struct err *e)
 {
 	const struct oci_strv *env = &a->process->env;
@@ -203,7 +255,7 @@ static int make_env(const struct run_args *a, char ***ret, struct err *e)
 			return err_sys(e, ENOMEM, "environment");
 	if (out && !env_get(env, "HOME"))
 		out[n++] = home_of(a->process->user.uid);
-	if (!out)
+	if (!out || !out[n > 0 ? n - 1 : 0] || drop_overridden(out, &n) < 0)
 		return err_sys(e, ENOMEM, "environment");
 	*ret = TAKE_PTR(out);
 	return 0;

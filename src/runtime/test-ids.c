@@ -297,7 +297,7 @@ static void ranges_of_dead_owners_are_taken_back_when_nothing_else_is_left(void 
 	assert_gets(3, "d", RANGE(0));
 	assert_int_equal(alloc(3, owner("e"), &base), -EAGAIN);
 	/* with two owners, both must be gone */
-	assert_int_equal(ids_share(ids_fd, RANGE(1), owner("b2"), &err), 0);
+	assert_int_equal(ids_share(ids_fd, RANGE(1), owner("b2"), NULL, NULL, &err), 0);
 	assert_int_equal(rmdir(owner("b")), 0);
 	assert_int_equal(alloc(3, owner("e"), &base), -EAGAIN);
 	assert_int_equal(rmdir(owner("b2")), 0);
@@ -357,9 +357,9 @@ static void owners_share_a_range_and_the_last_one_frees_it(void **state)
 {
 	(void)state;
 	assert_gets(5, "a", RANGE(0));
-	assert_int_equal(ids_share(ids_fd, RANGE(0), owner("b"), &err), 0);
-	assert_int_equal(ids_share(ids_fd, RANGE(0), owner("c"), &err), 0);
-	assert_int_equal(ids_share(ids_fd, RANGE(0), owner("b"), &err), 0); /* once, however often */
+	assert_int_equal(ids_share(ids_fd, RANGE(0), owner("b"), NULL, NULL, &err), 0);
+	assert_int_equal(ids_share(ids_fd, RANGE(0), owner("c"), NULL, NULL, &err), 0);
+	assert_int_equal(ids_share(ids_fd, RANGE(0), owner("b"), NULL, NULL, &err), 0); /* once, however often */
 	assert_owners(RANGE(0), (const char *const[]){ "a", "c", "b", NULL });
 	assert_int_equal(ids_free(ids_fd, RANGE(0), owner("a"), &err), 0);
 	assert_int_equal(ids_free(ids_fd, RANGE(0), owner("a"), &err), 0);
@@ -369,7 +369,7 @@ static void owners_share_a_range_and_the_last_one_frees_it(void **state)
 	assert_int_equal(ids_free(ids_fd, RANGE(0), owner("b"), &err), 0);
 	assert_int_equal(ids_free(ids_fd, RANGE(0), owner("c"), &err), 0);
 	assert_int_equal(ids_owners(ids_fd, RANGE(0), &(char **){ NULL }, &err), -ENOENT);
-	assert_int_equal(ids_share(ids_fd, RANGE(0), owner("x"), &err), -ENOENT);
+	assert_int_equal(ids_share(ids_fd, RANGE(0), owner("x"), NULL, NULL, &err), -ENOENT);
 	assert_non_null(strstr(err.msg, "1500000000"));
 	assert_int_equal(ids_free(ids_fd, RANGE(0), owner("x"), &err), 0);
 	assert_gets(5, "e", RANGE(0));
@@ -381,7 +381,7 @@ static void an_owner_is_forgotten_wherever_it_is(void **state)
 	assert_gets(5, "a", RANGE(0));
 	assert_gets(5, "b", RANGE(1));
 	assert_gets(5, "a", RANGE(2)); /* a create that was killed and done again */
-	assert_int_equal(ids_share(ids_fd, RANGE(1), owner("a"), &err), 0);
+	assert_int_equal(ids_share(ids_fd, RANGE(1), owner("a"), NULL, NULL, &err), 0);
 	assert_int_equal(ids_forget(ids_fd, owner("a"), &err), 0);
 	assert_int_equal(ids_forget(ids_fd, owner("a"), &err), 0);
 	assert_owners(RANGE(1), (const char *const[]){ "b", NULL });
@@ -443,7 +443,7 @@ static void __attribute__((noreturn)) crash_worker(void)
 			claim(base, who);
 			if (n % 3 == 0) {
 				CHILD_CHECK(mkdir(partner, 0700) == 0);
-				CHILD_CHECK(ids_share(ids_fd, base, partner, NULL) == 0);
+				CHILD_CHECK(ids_share(ids_fd, base, partner, NULL, NULL, NULL) == 0);
 				CHILD_CHECK(ids_free(ids_fd, base, partner, NULL) == 0);
 				CHILD_CHECK(rmdir(partner) == 0);
 			}
