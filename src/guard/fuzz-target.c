@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * "METHOD target": oracles: what is accepted is written again as something that is accepted, with the same parts, and
- * writing is then stable; paths are clean; a route is found again for what is written.
+ * writing is then stable; paths are clean; a route is found again for what is written; where "pull" is blocked, so is all that
+ * names an image.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -11,7 +12,9 @@
 #include "base/cleanup.h"
 #include "codec/lexpath.h"
 #include "guard/judge.h"
+#include "guard/rules.h"
 #include "guard/test-engine.h"
+#include "socket/grants.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,6 +27,29 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static bool same(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* As the engine decides: it pulls whenever there is a fromImage. */
+static void check_pull(struct judge_request *q)
+{
+	static const char text[] =
+		"{\"enhancedContainerIsolation\": {\"dockerSocketMount\": {\"imageList\": {\"images\": "
+		"[\"tool\"]}, \"commandList\": {\"commands\": [\"pull\"]}}}}";
+	static char tool[] = "tool";
+	static struct grant grant = { .image = tool, .entry = tool };
+	static struct settings settings;
+	struct judge_verdict v = { 0 };
+	const char *image = query_get(q, "fromImage");
+	struct err e;
+
+	if (strcmp(q->route->name, "image_create") != 0 || !image || !*image)
+		return;
+	if (!settings.json)
+		CHECK(settings_parse("settings", text, sizeof text - 1, &settings, &e) == 0);
+	q->settings = &settings;
+	q->grant = &grant;
+	q->target = "x";
+	CHECK(socket_judge(q, &v) < 0 && v.status == 403 && strstr(v.message, "is blocked"));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -58,6 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(same(a.segment[i], b.segment[i]) && (!a.segment[i] || *a.segment[i]));
 	twice = judge_target(&b, &v);
 	CHECK(same(once, twice));
+	check_pull(&a);
 	judge_request_done(&a);
 	judge_request_done(&b);
 	return 0;

@@ -146,12 +146,15 @@ int judge_build(struct judge_request *q, struct judge_verdict *v)
 	};
 	static const char *const repeatable[] = { "t", "extrahosts", "securityopt" };
 	struct judging j = { .q = q, .v = v };
+	const char *builder = query_get(q, "version");
 	int r = builds_are_isolated(&j);
 
 	if (r == 0)
 		r = query_closed(&j, known, ARRAY_SIZE(known), repeatable, ARRAY_SIZE(repeatable));
 	if (r == 0)
 		r = judge_build_network(&j, query_get(q, "networkmode"));
+	if (r == 0 && builder && *builder && strcmp(builder, "1") != 0)
+		r = socket_buildkit(&j);
 	if (r == 0 && query_get(q, "cgroupparent"))
 		r = cgroup_parent(&j, query_get(q, "cgroupparent"));
 	for (size_t i = 0; r == 0 && i < q->n_query; i++)
@@ -170,8 +173,7 @@ int judge_grpc(struct judge_request *q, struct judge_verdict *v)
 
 	if (builds_are_isolated(&j) < 0)
 		return -EPERM;
-	/* Steps that name no network are in the engine's default one. */
-	if (socket_network(&j, "") < 0)
+	if (socket_buildkit(&j) < 0)
 		return -EPERM;
 	if (q->host->builds_are_closed)
 		return 0;

@@ -364,21 +364,22 @@ static int volume_labels(struct judging *j, json_t *mount)
 {
 	json_t *options = json_object_get(mount, "VolumeOptions");
 
-	if (!j->q->grant)
-		(void)json_object_del(json_object_get(options, "Labels"), SCOPE_LABEL);
-	if (!j->q->grant)
+	if (!options && !j->q->grant)
 		return 0;
 	if (!options && json_object_set_new(mount, "VolumeOptions", options = json_object()) < 0)
 		return refuse_here(j, 503, "memory", "out of memory");
-	return socket_label(j, options);
+	return socket_labels_of(j, options, false);
 }
 
 static int judge_volume_mount(struct judging *j, json_t *mount, const char *name)
 {
 	_cleanup_free_ char *device = NULL;
-	int r = *name ? volume_named(j, name, &device) : 0;
 	json_t *options;
+	int r;
 
+	j->volume_labelled = true;
+	r = *name ? volume_named(j, name, &device) : 0;
+	j->volume_labelled = false;
 	if (r == 0)
 		r = volume_labels(j, mount);
 	if (r < 0 || !device)

@@ -68,7 +68,7 @@ static int set_label(struct judging *j, json_t *body, const char *key, const cha
 	return json_object_set_new(labels, key, json_string(value)) < 0 ? no_memory(j) : 0;
 }
 
-int socket_label(struct judging *j, json_t *object)
+static int socket_label(struct judging *j, json_t *object)
 {
 	const struct judge_request *q = j->q;
 	int r = 0;
@@ -80,43 +80,66 @@ int socket_label(struct judging *j, json_t *object)
 	return r < 0 ? r : set_label(j, object, SCOPE_LABEL, q->grant->scope);
 }
 
+int socket_labels_of(struct judging *j, json_t *object, bool from_image)
+{
+	if (j->q->grant)
+		return socket_label(j, object);
+	(void)json_object_del(json_object_get(object, "Labels"), SCOPE_LABEL);
+	/* What an image says must not put a container into a scope. */
+	return from_image && scopes_are_in_use(&j->q->settings->socket) ? set_label(j, object, SCOPE_LABEL, "")
+									: 0;
+}
+
 int socket_labels(struct judging *j, bool from_image)
 {
-	const struct judge_request *q = j->q;
-	json_t *labels = json_object_get(q->body, "Labels");
+	return socket_labels_of(j, j->q->body, from_image);
+}
 
-	if (!q->grant) {
-		(void)json_object_del(labels, SCOPE_LABEL);
-		/* What an image says must not put a container into a scope. */
-		return from_image && scopes_are_in_use(&q->settings->socket)
-			       ? set_label(j, q->body, SCOPE_LABEL, "")
-			       : 0;
-	}
-	return socket_label(j, q->body);
+bool socket_wants_labels(const struct judge_request *q)
+{
+	for (size_t i = 0; i < q->n_entries; i++)
+		if (q->entries[i]->create.n_labels)
+			return true;
+	return own_only(q);
 }
 
 /*
- * "LABEL" among the instructions of a commit or an import would be stronger than the labels of its body. A line can be
- * broken, and several be in one.
+ * A line that begins with no instruction may complete one of another line ("LA\\", "BEL a=b"), say what else completes lines
+ * ("# escape"), or begin with one behind what the engine takes for blank as well (a no-break space, a byte order mark).
  */
-int socket_changes(struct judging *j)
+static int judge_changes(struct judging *j, const char *s)
 {
-	const struct judge_request *q = j->q;
+	static const char *const open[] = { "CMD",     "ENTRYPOINT", "ENV",    "EXPOSE", "HEALTHCHECK",
+					    "ONBUILD", "USER",	     "VOLUME", "WORKDIR" };
 
-	for (size_t i = 0; q->grant && i < q->n_query; i++) {
-		const char *value = q->query[i].value + strspn(q->query[i].value, " \t\r\n\v\f");
+	for (; *s; s += strcspn(s, "\n"), s += *s == '\n') {
+		size_t len, i = 0;
 
-		if (strcmp(q->query[i].key, "changes") != 0)
-			continue;
-		if (strncasecmp(value, "label", 5) == 0 || strpbrk(value, "\r\n\\`") || *value == '#')
+		s += strspn(s, " \t\v\f\r");
+		len = strcspn(s, " \t\v\f\r\n");
+		while (i < ARRAY_SIZE(open) && (strlen(open[i]) != len || strncasecmp(open[i], s, len) != 0))
+			i++;
+		if (len && i == ARRAY_SIZE(open))
 			return refuse(
 				j, 403, "docker socket request",
 				ECI
-				"instruction \"%.128s\" is blocked for this container's Docker socket: labels are "
-				"set by the guard, and an instruction has one line",
-				value);
+				"instruction \"%.*s\" is blocked for this container's Docker socket, as labels are "
+				"set by the guard; begin each line of a change with another instruction",
+				(int)(len > 64 ? 64 : len), s);
 	}
 	return 0;
+}
+
+/* LABEL among the changes of a commit or an import would be stronger than the labels of its body. */
+int socket_changes(struct judging *j)
+{
+	const struct judge_request *q = j->q;
+	int r = 0;
+
+	for (size_t i = 0; q->grant && i < q->n_query && r == 0; i++)
+		if (strcmp(q->query[i].key, "changes") == 0)
+			r = judge_changes(j, q->query[i].value);
+	return r;
 }
 
 /* Their tasks are made elsewhere, by the engine: what "create" demands could not be put on them. */
@@ -249,6 +272,18 @@ int socket_network(struct judging *j, const char *name)
 	if (scope && strcmp(scope, q->grant->scope) == 0)
 		return 0;
 	return refuse(j, 404, "own things only", "network %.128s not found", name);
+}
+
+int socket_buildkit(struct judging *j)
+{
+	if (socket_network(j, "") == 0)
+		return 0;
+	return refuse(
+		j, 403, "docker socket request",
+		ECI
+		"BuildKit is blocked for this container's Docker socket: its steps may take network \"bridge\", which is "
+		"not among the \"networks\" of %s; use DOCKER_BUILDKIT=0 docker build --network none",
+		j->v->setting);
 }
 
 static int own_links(struct judging *j, const json_t *links)

@@ -136,7 +136,9 @@ int judge_service(struct judge_request *q, struct judge_verdict *v)
 	container = member_fold(task, "ContainerSpec");
 	j.image = json_string_value(member_fold(container, "Image"));
 	r = shape_apply(&j, &service_shape, q->body);
-	return r < 0 ? r : host_namespaces(&j);
+	if (r == 0)
+		r = host_namespaces(&j);
+	return r < 0 || !container ? r : socket_labels_of(&j, container, true);
 }
 
 static const struct field secret_fields[] = {

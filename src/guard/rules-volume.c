@@ -241,19 +241,23 @@ int rule_volume_driver(struct judging *j, json_t *owner, json_t *value)
 			   driver);
 }
 
-/* The engine makes volumes that are not there, but without the label by which a scope knows its own. */
+/* The engine makes volumes that are not there, but without labels, of which one is that by which a scope knows its own. */
 static int make_own_volume(struct judging *j, const char *name)
 {
 	_cleanup_free_ char *body = NULL, *answer = NULL;
+	json_t *volume;
 	struct engine_call call = { .method = "POST", .path = "/volumes/create", .type = "application/json" };
 	struct err e = { 0 };
 	size_t len;
 	int r;
 
-	if (!own_only(j->q))
+	if (j->volume_labelled || !socket_wants_labels(j->q))
 		return 0;
-	if (asprintf(&body, "{\"Name\": \"%s\", \"Labels\": {\"" SCOPE_LABEL "\": \"%s\"}}", name,
-		     j->q->grant->scope) < 0)
+	volume = json_pack("{ss}", "Name", name);
+	r = volume ? socket_labels_of(j, volume, false) : -ENOMEM;
+	body = r < 0 ? NULL : json_dumps(volume, 0);
+	json_decref(volume);
+	if (!body)
 		return refuse_here(j, 503, "memory", "out of memory");
 	call.body = body;
 	call.len = strlen(body);

@@ -53,8 +53,9 @@ struct judging {
 	const char *image;	    /* of the container, as the client named it; NULL: none is known */
 	bool host_ns[OCI_NS_COUNT]; /* asked for from the host: refused together, as the runtime does */
 	bool sockets;		    /* a bind of the engine's socket is possible here: a container is being made */
-	char *socket_path;	    /* owned; its socket, once it has asked for one */
-	json_t *missing; /* borrowed; host paths to be made if all is allowed; NULL: nothing is made here */
+	bool volume_labelled; /* the volume that is named has its labels with it, should the engine make it */
+	char *socket_path;    /* owned; its socket, once it has asked for one */
+	json_t *missing;      /* borrowed; host paths to be made if all is allowed; NULL: nothing is made here */
 	struct {
 		const char *name; /* NULL: element @index of an array */
 		size_t index;
@@ -264,8 +265,17 @@ int own_judge(struct judging *j);
 /* socket_labels() - of the body: the scope, and what the entry wants. @from_image: an image brings labels as well. */
 int socket_labels(struct judging *j, bool from_image);
 
-/* socket_label() - the same labels for another @object that has "Labels"; for requests of a grant only. */
-int socket_label(struct judging *j, json_t *object);
+/* socket_labels_of() - the same for what is made along: @object has or gets "Labels". */
+int socket_labels_of(struct judging *j, json_t *object, bool from_image);
+
+/* socket_wants_labels() - does it matter that a thing has them, also one that the engine makes along by itself? */
+bool socket_wants_labels(const struct judge_request *q);
+
+/*
+ * socket_buildkit() - may the client build by BuildKit? Not where an entry keeps it from the default network: frontends, which
+ * a Dockerfile names, choose the network of steps after the request has been judged.
+ */
+int socket_buildkit(struct judging *j);
 
 /* socket_changes() - are the "changes" of the query such as do not undo that? socket_service() - may services be made? */
 int socket_changes(struct judging *j);

@@ -360,6 +360,15 @@ static void test_commands(void **state)
 	PASSES("GET", "/volumes", NULL, NULL);
 	REFUSED("GET", "/images/json", NULL, 403, "is blocked");
 	REFUSED("POST", "/images/create?fromSrc=-&repo=x", NULL, 403, "is blocked");
+	/* The engine pulls what fromImage names, whatever fromSrc says. */
+	use("{\"imageList\": {\"images\": [\"tool\"]}, \"commandList\": {\"commands\": [\"pull\"]}}", "{}");
+	REFUSED("POST", "/images/create?fromImage=x&fromSrc=-", NULL, 403, "is blocked; if you wish");
+	REFUSED("POST", "/images/create?fromSrc=y&fromImage=x", NULL, 403, "is blocked; if you wish");
+	PASSES("POST", "/images/create?fromSrc=-&repo=x", NULL, NULL);
+	use("{\"imageList\": {\"images\": [\"tool\"]}, \"commandList\": {\"commands\": [\"import\"]}}", "{}");
+	REFUSED("POST", "/images/create?fromSrc=-&repo=x", NULL, 403, "is blocked; if you wish");
+	REFUSED("POST", "/images/create?fromSrc=-&fromImage=x", NULL, 400, "either fromImage");
+	PASSES("POST", "/images/create?fromImage=x&fromSrc=", NULL, NULL);
 	/* E69: the host's own clients are not concerned. */
 	row(NULL, "GET", "/images/json", NULL, 0, NULL, NULL);
 }
@@ -482,6 +491,88 @@ static void test_create_rules(void **state)
 	REFUSED("POST", "/containers/create", "{\"Image\": \"x\"}", 403, "network \"bridge\" is blocked");
 }
 
+static void test_create_networks_of_builds(void **state)
+{
+	(void)state;
+	use_entry(", \"create\": {\"networks\": []}");
+	REFUSED("POST", "/build?t=x", NULL, 403, "network \"bridge\" is blocked");
+	REFUSED("POST", "/build?t=x&networkmode=", NULL, 403, "network \"bridge\" is blocked");
+	REFUSED("POST", "/build?t=x&networkmode=default", NULL, 403, "network \"bridge\" is blocked");
+	PASSES("POST", "/build?t=x&networkmode=none", NULL, NULL);
+	PASSES("POST", "/build?t=x&networkmode=none&version=1", NULL, NULL);
+	/* "# syntax=" names a program that says which network steps have. */
+	REFUSED("POST", "/build?t=x&networkmode=none&version=2", NULL, 403, "BuildKit is blocked");
+	REFUSED("POST", "/grpc", NULL, 403, "BuildKit is blocked");
+	use_entry(", \"create\": {\"networks\": [\"bridge\"]}");
+	PASSES("POST", "/build?t=x", NULL, NULL);
+	PASSES("POST", "/build?t=x&version=2", NULL, NULL);
+	PASSES("POST", "/grpc", NULL, NULL);
+	row(NULL, "POST", "/build?t=x&version=2", NULL, 0, NULL, NULL);
+}
+
+static void test_create_of_services(void **state)
+{
+	static const char *const entries[] = {
+		", \"create\": {\"privileged\": false}",      ", \"create\": {\"binds\": false}",
+		", \"create\": {\"networks\": []}",	      ", \"create\": {\"namePrefix\": \"ci-\"}",
+		", \"create\": {\"labels\": {\"a\": \"b\"}}",
+	};
+	static const char service[] =
+		"{\"Name\": \"ci-x\", \"TaskTemplate\": {\"ContainerSpec\": {\"Image\": \"x\", "
+		"\"Labels\": {\"io.caisson.scope\": \"forged\"}}}}";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
+		use_entry(entries[i]);
+		REFUSED("POST", "/services/create", service, 403, "a service is blocked");
+		REFUSED("POST", "/services/x/update?version=1", service, 403, "a service is blocked");
+		row(NULL, "POST", "/services/create", service, 0, NULL, "\"Labels\":{}");
+	}
+	use_entry("");
+	PASSES("POST", "/services/create", service, "\"Labels\":{\"io.caisson.scope\":\"" SCOPE "\"}");
+	/* Nor by an image. */
+	use_entry(", \"ownOnly\": true");
+	row(NULL, "POST", "/services/create", service, 0, NULL, "\"io.caisson.scope\":\"\"");
+}
+
+#define LABELS "\"owner\":\"ci\",\"io.caisson.scope\":\"" SCOPE "\""
+
+static void test_create_labels(void **state)
+{
+	static const char volume[] =
+		"{\"Image\": \"x\", \"HostConfig\": {\"Mounts\": [{\"Type\": \"volume\", \"Source\": \"v\", "
+		"\"Target\": \"/v\", \"volumeOptions\": {\"labels\": {\"io.caisson.scope\": \"forged\"}}}]}}";
+	static const char plain[] =
+		"{\"Image\": \"x\", \"HostConfig\": {\"Mounts\": [{\"Type\": \"volume\", \"Target\": \"/v\"}]}}";
+	static const char *const bad[] = {
+		"LABEL%20a=b",	 "%20label%20a=b",    "ENV%20a=b%0ALABEL%20a=b", "LA%5C&changes=BEL%20a=b",
+		"%23escape=%60", "%C2%A0LABEL%20a=b", "%EF%BB%BFLABEL%20a=b",
+	};
+
+	(void)state;
+	use_entry(", \"create\": {\"labels\": {\"owner\": \"ci\"}}");
+	*volume_made = '\0';
+	PASSES("POST", "/containers/create", volume,
+	       "\"Labels\":{\"io.caisson.scope\":\"" SCOPE "\",\"owner\":\"ci\"}");
+	PASSES("POST", "/containers/create", plain, "\"VolumeOptions\":{\"Labels\":{" LABELS "}}");
+	assert_string_equal(volume_made, "");
+	PASSES("POST", "/containers/create", "{\"Image\": \"x\", \"HostConfig\": {\"Binds\": [\"v:/v\"]}}", NULL);
+	assert_non_null(strstr(volume_made, "\"owner\": \"ci\""));
+	row(NULL, "POST", "/containers/create", volume, 0, NULL, "\"Labels\":{}");
+	PASSES("POST", "/build?networkmode=none&labels=%7B%22owner%22%3A%22me%22%7D", NULL,
+	       "labels=%7B%22owner%22:%22ci%22%2C%22io.caisson.scope%22");
+	PASSES("POST",
+	       "/commit?container=own&changes=ENV%20a=b%0Acmd%20x&changes=", "{\"Labels\": {\"owner\": \"me\"}}",
+	       "\"owner\":\"ci\"");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		char target[128];
+
+		(void)snprintf(target, sizeof target, "/commit?container=own&changes=%s", bad[i]);
+		REFUSED("POST", target, NULL, 403, "labels are set by the guard");
+	}
+	row(NULL, "POST", "/commit?container=own&changes=LABEL%20a=b", NULL, 0, NULL, NULL);
+}
+
 /* ---- own things only ---- */
 
 static void test_own_lists(void **state)
@@ -577,6 +668,9 @@ int main(void)
 		cmocka_unit_test(test_siblings),
 		cmocka_unit_test(test_entries_above),
 		cmocka_unit_test(test_create_rules),
+		cmocka_unit_test(test_create_networks_of_builds),
+		cmocka_unit_test(test_create_of_services),
+		cmocka_unit_test(test_create_labels),
 		cmocka_unit_test(test_own_lists),
 		cmocka_unit_test(test_own_objects),
 		cmocka_unit_test(test_own_create),

@@ -189,6 +189,10 @@ made() {
 	assert_has "$output" 'network \"bridge\" is blocked'
 	run -0 build '?networkmode=none'
 	assert_eq "${lines[-1]}" 200 "$output"
+	# BuildKit's frontends choose networks themselves.
+	run -0 build '?networkmode=none&version=2'
+	assert_eq "${lines[-1]}" 403 "$output"
+	assert_has "$output" 'BuildKit is blocked'
 	sock_api aa POST /services/create "{\"Name\":\"evil\",\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"$IMAGE\",\"CapabilityAdd\":[\"CAP_SYS_ADMIN\"]}}}"
 	assert_eq "$STATUS" 403 "$output"
 	assert_has "$output" 'a service is blocked for what is made through'
@@ -197,7 +201,14 @@ made() {
 	assert_eq "$STATUS" 201 "$output"
 	run rawd volume inspect -f '{{.Labels.owner}} {{.Labels.mine}} {{index .Labels "io.caisson.scope"}}' vv
 	assert_match "$output" '^ci 1 [0-9a-f]{32}$'
-	for c in 'LABEL owner=me' ' label owner=me' $'ENV a=b\nLABEL owner=me' $'LA\\\nBEL owner=me'; do
+	sock_api aa POST '/containers/create?name=dd' "$(made '"HostConfig":{"NetworkMode":"none","Binds":["ww:/x"]}')"
+	assert_eq "$STATUS" 201 "$output"
+	assert_eq "$(rawd volume inspect -f '{{.Labels.owner}}' ww)" ci
+	drm dd
+	for c in 'LABEL owner=me' ' label owner=me' $'ENV a=b\nLABEL owner=me' $'LA\\\nBEL owner=me' $'\xc2\xa0LABEL owner=me' $'\xef\xbb\xbfLABEL owner=me'; do
+		api "$ENGINE_SOCK" POST "/commit?container=cc&repo=control&tag=1&changes=$(jq -rn --arg c "$c" '$c | @uri')" '{}'
+		assert_eq "$(rawd image inspect -f '{{.Config.Labels.owner}}' control:1)" me "control: $c: $output"
+		rawd rmi control:1 >/dev/null
 		sock_api aa POST "/commit?container=cc&repo=made&tag=1&changes=$(jq -rn --arg c "$c" '$c | @uri')" '{}'
 		assert_eq "$STATUS" 403 "$c: $output"
 		assert_has "$output" "labels are set by the guard"
@@ -207,7 +218,7 @@ made() {
 	assert_eq "$(rawd image inspect -f '{{.Config.Labels.owner}} {{.Config.Env}}' made:1 | tr -s ' ')" "$(printf 'ci [%s]' "$(rawd image inspect -f '{{join .Config.Env " "}}' made:1)")"
 	drm cc
 	rawd rmi made:1 >/dev/null
-	rawd volume rm vv >/dev/null
+	rawd volume rm vv ww >/dev/null
 }
 
 @test "E72 a pull is a pull, whatever else its query says" {
