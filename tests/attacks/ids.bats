@@ -88,6 +88,35 @@ pool() {
 	assert_eq "$(stat -c %u "$v/u33" "$v/u65534" | tr '\n' ' ')" "33 65534 "
 }
 
+@test "A107 a namespace that outlived its container puts nobody into a range that is another's by now" {
+	pool 1476395008 1
+	bundle gone
+	sleeper
+	bg
+	local gone=$ID b1=$B b2 later
+	: >"$OCI/pin"
+	mount --bind "/proc/$PID/ns/net" "$OCI/pin"
+	# Control: while it is alive it can be joined.
+	bundle joiner
+	cfg '(.linux.namespaces[] | select(.type == "network")).path = $p' --arg p "$OCI/pin"
+	script_is 'awk "{print \$2}" /proc/self/uid_map'
+	capture rt run --bundle "$B" "$ID"
+	assert_eq "$output" 1476395008
+	b2=$B
+	rt delete --force "$gone"
+	bundle later
+	sleeper
+	eventually 15 bg
+	later=$ID
+	assert_eq "$(map_base "$PID")" 1476395008
+	capture rt run --bundle "$b2" joined
+	umount "$OCI/pin"
+	[ "$status" -ne 0 ]
+	assert_has "$output" "the container to join has ended"
+	rt delete --force "$later"
+	rm -rf "$b1" "$b2"
+}
+
 @test "A110 an exhausted pool refuses clearly, and goes on when a range is free again" {
 	pool 1342177280 2
 	bundle first

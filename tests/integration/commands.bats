@@ -947,3 +947,49 @@ kill_soon() {
 	assert_has "$output" broken.json
 	gone "$ID"
 }
+
+@test "E25 no list of capabilities means none; exec --process takes what it leaves open from the container" {
+	bundle bare 'del(.process.capabilities) | .process.noNewPrivileges = false'
+	script_is 'grep -h "^Cap" /proc/self/status; mount -t tmpfs t /tmp'
+	capture rt run --bundle "$B" "$ID"
+	assert_eq "$(grep -c 0000000000000000 <<<"$output")" 5 "$output"
+	assert_has "$output" "ermission denied"
+	bundle some '.process.capabilities |= map_values(["CAP_CHOWN"]) | .process.noNewPrivileges = false'
+	sleeper
+	bg
+	printf '{"cwd":"/","user":{"uid":0,"gid":0},"env":["PATH=/bin"],"args":["grep","-h","^CapEff","/proc/self/status"]}' >"$B/process.json"
+	run -0 rt exec --process "$B/process.json" "$ID"
+	assert_match "$output" '0000000000000001$'
+	rt delete --force "$ID"
+}
+
+@test "of two variables of one name the last counts" {
+	bundle vars '.process.env = ["PATH=/bin", "FOO=1", "BAR=x", "FOO=2"]'
+	script_is 'exec env'
+	capture rt run --bundle "$B" "$ID"
+	assert_eq "$(grep -E '^(FOO|BAR)=' <<<"$output")" $'BAR=x\nFOO=2'
+	bundle more '.process.env = ["PATH=/bin", "FOO=bar"]'
+	sleeper
+	bg
+	run -0 rt exec --env FOO=baz "$ID" env
+	assert_eq "$(grep FOO <<<"$output")" FOO=baz
+	rt delete --force "$ID"
+}
+
+@test "a listed device has the access that linux.resources.devices gives it" {
+	local saved=$SETTINGS
+	jq '.caisson.allowedDevices = ["/dev/fuse"]' "$saved" >"$OCI/dev.json"
+	chmod 0644 "$OCI/dev.json"
+	SETTINGS=$OCI/dev.json
+	bundle access '.linux.devices = [{"path":"/dev/fuse","type":"c","major":10,"minor":229,"fileMode":438}] |
+		.linux.resources.devices = [{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":10,"minor":229,"access":"r"}]'
+	script_is ': </dev/fuse && echo read; : >/dev/fuse && echo written'
+	capture rt run --bundle "$B" "$ID"
+	assert_match "${lines[0]}" '^read$'
+	refute_has "$output" written
+	cfg '.linux.resources.devices[1].access = "rw"'
+	capture rt run --bundle "$B" "$ID"
+	assert_has "$output" written
+	SETTINGS=$saved
+	rm "$OCI/dev.json"
+}
