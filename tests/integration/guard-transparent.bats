@@ -341,7 +341,7 @@ guard_isolation() {
 @test "P14: HTTP/2 by prior knowledge is refused as /grpc is, before the engine hears of it" {
 	fake_open
 	# SETTINGS, and GOAWAY with the reason.
-	raw send "$FAKE_SOCK" 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00' 2 >"$FAKE/said"
+	raw send "$FAKE_SOCK" 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00' 20 >"$FAKE/said"
 	assert_eq "$(head -c 9 "$FAKE/said" | od -An -tx1 | tr -d ' \n')" 000000040000000000
 	assert_has "$(tr -d '\0' <"$FAKE/said")" "enhanced container isolation"
 	refute_has "$(cat "$FAKE_RECORD")" "PRI"
