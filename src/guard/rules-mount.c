@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "codec/lexpath.h"
 #include "guard/rules.h"
 
 /* ---- Binds: "source:target[:mode]" ---- */
@@ -73,7 +74,8 @@ static int judge_bind(struct judging *j, json_t *hc, json_t *string, bool *ret_m
 	r = host_path_judge(j, source, &path);
 	if (r < 0)
 		return r;
-	*ret_moved = !host_path_steady(path);
+	/* A container's socket is there, and in a place of root's. */
+	*ret_moved = !lex_is_below(path, j->q->settings->socket.directory) && !host_path_steady(path);
 	if (*ret_moved)
 		return source_from_bind(j, hc, path, colon + 1);
 	if (strchr(path, ':'))
