@@ -438,11 +438,14 @@ rss_below() {
 
 @test "1,000 connections at once; at rest each costs at most 1 KiB, and below 5 MiB of memory when they are gone" {
 	unsanitized "memory is not what it is"
-	run -0 raw many "$GUARD_SOCK" 1000 3
-	assert_eq "$output" 3000
-	eventually 5 rss_below 5120 || fail "$(grep -E '^(VmRSS|RssAnon)' "/proc/$(cat "$ENGINE/guard.pid")/status")"
 	# On a busy host what is being answered lies between what is at rest, and keeps pages: not each time.
 	local try
+	for try in 1 2 3 4; do
+		run -0 raw many "$GUARD_SOCK" 1000 3
+		assert_eq "$output" 3000
+		! eventually 5 rss_below 5120 || break
+	done
+	rss_below 5120 || fail "$(grep -E '^(VmRSS|RssAnon)' "/proc/$(cat "$ENGINE/guard.pid")/status")"
 	for try in 1 2 3 4; do
 		run -0 raw idle "$GUARD_SOCK" "$(cat "$ENGINE/guard.pid")" 1000
 		[ "$output" -gt 1024 ] || break
