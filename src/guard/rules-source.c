@@ -142,7 +142,8 @@ int source_missing(struct judging *j, const char *path)
 {
 	struct stat st;
 
-	if (!j->missing || lex_is_below(path, j->q->settings->socket.directory) || lstat(path, &st) == 0 || errno != ENOENT)
+	if (!j->missing || lex_is_below(path, j->q->settings->socket.directory) || lstat(path, &st) == 0 ||
+	    errno != ENOENT)
 		return 0;
 	return json_array_append_new(j->missing, json_string(path)) < 0 ? no_memory(j) : 0;
 }
